@@ -1,0 +1,17 @@
+"""Fixtures that every test folder shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The development data (photographs, goldens, weights) beside the repository; never inside it."""
+    folder = Path(os.environ.get("LABELMEND_SHARED", REPOSITORY.parent / "shared"))
+    if not (folder / "goldens").is_dir():
+        pytest.skip(f"no development data at {folder}; set LABELMEND_SHARED to its folder")
+    return folder
