@@ -272,7 +272,7 @@ class Decision:
 
     Attributes:
         client, seq: who sent it and its running number there; together unique, so resending is harmless.
-        undoes: for `Verdict.UNDO`, the `seq` of this client's decision that no longer counts.
+        undoes: for `Verdict.UNDO`, client and seq of the decision that no longer counts.
     """
 
     client: str
@@ -283,4 +283,4 @@ class Decision:
     reviewer: str
     decided_at: datetime
     suggestion_id: int | None = None
-    undoes: int | None = None
+    undoes: tuple[str, int] | None = None

@@ -1,0 +1,180 @@
+"""The tables of `workspace.db`, and how an older database becomes a newer one.
+
+Decisions are only ever appended: triggers refuse to update or delete one.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    TableClause,
+    Text,
+    UniqueConstraint,
+    column,
+    inspect,
+    select,
+    text,
+)
+
+from labelmend_core.errors import WorkspaceError
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+
+classes = Table(
+    "classes",
+    metadata,
+    Column("class_index", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("image_index", Integer, primary_key=True, autoincrement=False),
+    Column("image_id", Text, nullable=False, unique=True),
+    Column("path", Text, nullable=False),  # relative to the image folder
+    Column("split", Text, CheckConstraint("split IN ('train', 'validation')"), nullable=False),
+    Column("problem", Text),  # why the image cannot be read; NULL when it can or nobody tried
+)
+
+given_labels = Table(
+    "given_labels",
+    metadata,
+    Column("image_index", ForeignKey("images.image_index"), primary_key=True),
+    Column("class_index", ForeignKey("classes.class_index"), primary_key=True),
+    Column("value", Integer, CheckConstraint("value IN (-1, 1)"), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("created_at", DateTime, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("loss", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("labels", Text, nullable=False),  # "given" or "corrected"
+    Column("n_decisions", Integer, nullable=False),  # decisions in the ledger when it started
+    Column("settings", JSON, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("pid", Integer),  # process that trains it
+)
+
+suggestions = Table(
+    "suggestions",
+    metadata,
+    Column("suggestion_id", Integer, primary_key=True),
+    Column("run_id", ForeignKey("runs.run_id"), nullable=False),
+    Column("image_index", ForeignKey("images.image_index"), nullable=False),
+    Column("class_index", ForeignKey("classes.class_index"), nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('missing', 'spurious')"), nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("label_quality", Float, nullable=False),
+    Column("error_probability", Float, nullable=False),
+    Column("low", Float, nullable=False),
+    Column("high", Float, nullable=False),
+    Column("reason", JSON, nullable=False),
+    UniqueConstraint("run_id", "image_index", "class_index"),
+    Index("suggestion_queue", "run_id", "class_index", "kind", "rank"),
+)
+
+reviewers = Table(
+    "reviewers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created_at", DateTime, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", Integer, primary_key=True, autoincrement=True),
+    Column("client", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("image_index", ForeignKey("images.image_index"), nullable=False),
+    Column("class_index", ForeignKey("classes.class_index"), nullable=False),
+    Column(
+        "verdict", Text, CheckConstraint("verdict IN ('present', 'absent', 'unsure', 'skip', 'undo')"), nullable=False
+    ),
+    Column("reviewer", ForeignKey("reviewers.name"), nullable=False),
+    Column("decided_at", DateTime, nullable=False),
+    Column("suggestion_id", ForeignKey("suggestions.suggestion_id")),
+    Column("undoes_client", Text),
+    Column("undoes_seq", Integer),
+    UniqueConstraint("client", "seq"),
+    CheckConstraint("(verdict = 'undo') = (undoes_client IS NOT NULL AND undoes_seq IS NOT NULL)"),
+    Index("decision_cell", "class_index", "image_index"),
+    Index("decision_undone", "undoes_client", "undoes_seq"),
+    sqlite_autoincrement=True,
+)
+
+# A decision stands until an undo names it. Used by every query that asks what is still open.
+standing_decisions = TableClause(
+    "standing_decisions", *(column(name) for name in ("client", "seq", "image_index", "class_index", "verdict"))
+)
+_STANDING = """
+CREATE VIEW standing_decisions AS
+SELECT d.* FROM decisions d
+WHERE d.verdict <> 'undo' AND NOT EXISTS (
+    SELECT 1 FROM decisions u WHERE u.undoes_client = d.client AND u.undoes_seq = d.seq
+)
+"""
+
+_APPEND_ONLY = [
+    f"CREATE TRIGGER decisions_refuse_{verb.lower()} BEFORE {verb} ON decisions "
+    "BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END"
+    for verb in ("UPDATE", "DELETE")
+]
+
+# MIGRATIONS[n] takes a database of version n to version n + 1, inside the transaction that records it.
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+
+
+def prepare(writing: Engine) -> None:
+    """Create the tables in an empty database, or migrate an older one; each step in one transaction.
+
+    Raises:
+        WorkspaceError: the database is of a newer version than this program.
+    """
+    with writing.begin() as connection:
+        if not inspect(connection).has_table(schema_version.name):
+            metadata.create_all(connection)
+            connection.execute(text(_STANDING))
+            if connection.dialect.name == "sqlite":
+                for trigger in _APPEND_ONLY:
+                    connection.execute(text(trigger))
+            connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+    version = found_version(writing)
+    while version < SCHEMA_VERSION:
+        with writing.begin() as connection:
+            MIGRATIONS[version](connection)
+            version += 1
+            connection.execute(schema_version.update().values(version=version))
+
+
+def found_version(engine: Engine) -> int:
+    """Return the schema version of a database, refusing one that a newer labelmend wrote."""
+    with engine.connect() as connection:
+        version = connection.execute(select(schema_version.c.version)).scalar_one()
+    if version > SCHEMA_VERSION:
+        raise WorkspaceError(
+            f"Expected a workspace of schema version {SCHEMA_VERSION} or older, got {version}; "
+            "it was written by a newer labelmend. Upgrade labelmend to open it."
+        )
+    return int(version)

@@ -1,0 +1,81 @@
+"""Losses whose cells do not depend on one another: value and analytic gradient in one pass."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 – torch's own convention
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from labelmend_core.losses._base import MultiLabelLoss
+
+
+class ElementwiseLoss(MultiLabelLoss):
+    """A loss of each cell on its own; a subclass returns the value and its slope, and autograd records one node."""
+
+    @abstractmethod
+    def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return loss and dloss/dlogits of every cell, both in the shape and dtype of the logits.
+
+        Args:
+            logits: Detached, float32 or float64, any shape.
+            targets: 1, 0 or -1, of that shape, in any dtype.
+            epoch: 0-based.
+        """
+
+    def cells(self, logits: Tensor, targets: Tensor, epoch: int) -> Tensor:
+        """Return the unweighted loss of every cell, (B, K); its gradient is the slope of `value_and_slope`."""
+        # Detached, so that nothing is recorded for the steps inside and no grad mode has to be switched.
+        value, slope = self.value_and_slope(logits.detach(), targets, epoch)
+        cells: Tensor = _WithSlope.apply(logits, value, slope)
+        return cells
+
+    def curve(
+        self, logits: NDArray[np.float64], target: int, epoch: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return loss and gradient of one cell of the given target at every logit, both (G,)."""
+        grid = torch.from_numpy(np.ascontiguousarray(logits, dtype=np.float64))
+        value, slope = self.value_and_slope(grid, torch.full_like(grid, target), epoch)
+        weight = self.unobserved_weight if target == 0 else 1.0
+        return (weight * value).numpy(), (weight * slope).numpy()
+
+
+class _WithSlope(torch.autograd.Function):
+    """Gives a value that was computed outside autograd the slope that was computed with it."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+        ctx.save_for_backward(slope)
+        return value
+
+    @staticmethod
+    @once_differentiable  # a second derivative through the stored slope would silently be zero
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
+        (slope,) = ctx.saved_tensors
+        return grad_output * slope, None, None
+
+
+def focal_term(logits: Tensor, gamma: float, *, detach_weight: bool = False) -> tuple[Tensor, Tensor]:
+    """Return -(1 - p)^gamma ln p of p = sigmoid(logits), and its derivative in the logits.
+
+    Pass the negated logits (and negate the slope) for the term of a negative, -p^gamma ln(1 - p).
+
+    Args:
+        logits: Any shape.
+        gamma: Focusing power ≥ 0; 0 is cross-entropy.
+        detach_weight: Take (1 - p)^gamma as a constant in the derivative.
+
+    Returns:
+        Value and slope, both in the shape of the logits.
+    """
+    log_p = F.logsigmoid(logits)
+    not_p = torch.sigmoid(-logits)  # 1 - p would round to 0 where p is within machine precision of 1
+    if gamma == 0.0:
+        return -log_p, -not_p
+    weight = not_p.pow(gamma)
+    if detach_weight:
+        return -weight * log_p, -weight * not_p
+    return -weight * log_p, weight * (gamma * torch.sigmoid(logits) * log_p - not_p)

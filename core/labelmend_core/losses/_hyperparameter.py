@@ -1,0 +1,68 @@
+"""What a loss says about each of its hyperparameters: the checks and the sliders are made from it."""
+
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+from labelmend_core.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """One hyperparameter of a loss; the type of `default` says whether it is a switch, a count or a number.
+
+    Args:
+        name: The name that the paper gives it, also the keyword of `build_loss`.
+        default: The value of the paper or its training script; a bool, an int or a float.
+        low: The smallest value allowed.
+        high: The largest value allowed.
+        description: One sentence: what a larger value does.
+
+    Example:
+        >>> Hyperparameter("gamma", 2.0, 0.0, 10.0, "focusing power").checked(3, "focal")
+        3.0
+    """
+
+    name: str
+    default: float | int | bool
+    low: float
+    high: float
+    description: str
+
+    def checked(self, value: object, loss: str) -> float | int | bool:
+        """Return `value` in the type of the default.
+
+        Args:
+            value: What the caller passed.
+            loss: The loss's name, for the message.
+
+        Raises:
+            InputError: `value` is of another kind, is not finite, or lies outside [low, high].
+        """
+        if isinstance(self.default, bool):
+            if isinstance(value, bool):
+                return value
+            expected = "True or False"
+        elif isinstance(self.default, int):
+            expected = f"a whole number from {self.low:g} to {self.high:g}"
+            if isinstance(value, Integral) and not isinstance(value, bool) and self.low <= value <= self.high:
+                return int(value)
+        else:
+            expected = f"a number from {self.low:g} to {self.high:g}"
+            if isinstance(value, Real) and not isinstance(value, bool) and self._within(float(value)):
+                return float(value)
+        raise InputError(f"Expected {self.name} of loss '{loss}' to be {expected}, got {value!r}.")
+
+    def _within(self, value: float) -> bool:
+        return math.isfinite(value) and self.low <= value <= self.high
+
+
+# Shared by the losses that read an unobserved cell as a negative: raw data holds no verified negatives, but
+# every rejected suggestion adds one, and then the two need not count the same.
+UNOBSERVED_WEIGHT = Hyperparameter(
+    "unobserved_weight",
+    1.0,
+    0.0,
+    1.0,
+    "weight of an unobserved cell taken as a negative; 1 trusts it like a verified negative, 0 leaves it out",
+)

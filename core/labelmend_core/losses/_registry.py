@@ -1,0 +1,34 @@
+"""Every loss by its name."""
+
+from labelmend_core.errors import InputError
+from labelmend_core.losses._base import MultiLabelLoss, Reduction
+from labelmend_core.losses.asl import AsymmetricLoss
+from labelmend_core.losses.bce import BinaryCrossEntropy
+from labelmend_core.losses.hill import Hill
+from labelmend_core.losses.pu_mlc import PUMLC
+from labelmend_core.losses.splc import SPLC
+
+LOSSES: dict[str, type[MultiLabelLoss]] = {
+    loss.name: loss for loss in (AsymmetricLoss, BinaryCrossEntropy, Hill, PUMLC, SPLC)
+}
+
+
+def build_loss(name: str, *, reduction: Reduction = "batch", **hyperparameters: float) -> MultiLabelLoss:
+    """Return the loss of that name, called as `loss(logits, targets, epoch=0)`.
+
+    Args:
+        name: A key of `LOSSES`.
+        reduction: `"batch"` (sum over classes, mean over images), `"sum"`, `"mean"` or `"none"`.
+        hyperparameters: By the papers' names; `LOSSES[name].hyperparameters` lists them with their ranges.
+
+    Raises:
+        InputError: An unknown name, hyperparameter or reduction (the message lists those allowed), or a
+            value out of its range.
+
+    Example:
+        >>> build_loss("splc", tau=0.65)
+        SPLC(tau=0.65, change_epoch=1, margin=1.0, gamma=2.0, reduction=batch)
+    """
+    if name not in LOSSES:
+        raise InputError(f"Expected a loss among {', '.join(sorted(LOSSES))}, got {name!r}.")
+    return LOSSES[name](reduction=reduction, **hyperparameters)

@@ -1,0 +1,29 @@
+"""Binary cross-entropy."""
+
+from torch import Tensor, where
+
+from labelmend_core.losses._elementwise import ElementwiseLoss, focal_term
+from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT
+
+
+class BinaryCrossEntropy(ElementwiseLoss):
+    """-ln p for present cells, -ln(1 - p) for all others; lower is better.
+
+    Targets: -1 is a negative of weight 1; 0 is taken as a negative of weight `unobserved_weight`
+    ("assume negative"; 0 leaves unobserved cells out).
+
+    Example:
+        >>> import torch
+        >>> loss = BinaryCrossEntropy(reduction="sum")
+        >>> round(loss(torch.zeros(1, 2), torch.tensor([[1, -1]])).item(), 4)
+        1.3863
+    """
+
+    name = "bce"
+    hyperparameters = (UNOBSERVED_WEIGHT,)
+
+    def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return the loss and its derivative; see `ElementwiseLoss`."""
+        positive = targets > 0
+        value, slope = focal_term(where(positive, logits, -logits), 0.0)
+        return value, where(positive, slope, -slope)

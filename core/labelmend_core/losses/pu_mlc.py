@@ -1,0 +1,95 @@
+"""The variational positive-unlabelled loss of PU-MLC."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 – torch's own convention
+from numpy.typing import NDArray
+from torch import Tensor
+
+from labelmend_core.losses._base import MultiLabelLoss
+from labelmend_core.losses._hyperparameter import Hyperparameter
+
+# Below this spread a class's logits are all but equal (a batch of one, a head that starts at zero): dividing
+# by it would only magnify their offset.
+_LEAST_SPREAD = 1e-3
+
+# The batch in which `curve` varies one cell: 63 other images, logits evenly spaced, the six highest present.
+# Their standard deviation is 2.3, so that the temperature is 1 at alpha = 1.
+_CURVE_LOGITS = (-6.0, 2.0)
+_CURVE_IMAGES = 63
+_CURVE_PRESENT = 6
+
+
+class PUMLC(MultiLabelLoss):
+    """Σ over classes of balance · ln mean over all images Φ - mean over present images ln Φ; lower is better.
+
+    Φ = sigmoid(z / temperature) + floor. The temperature of a class is min(alpha · std of its logits in the
+    batch, 1), its balance the batch mean of sigmoid(z / temperature) to the power gamma; neither has a
+    gradient. A class without a present image in the batch keeps its first term only. That sum is reduction
+    `"batch"`; every image has the same share of the first term, and every cell carries weight.
+
+    Targets: 0 and -1 are both "unlabelled", as in the paper: the first term runs over the whole batch, and
+    nothing distinguishes a verified negative. Use another loss where verified negatives should count.
+
+    Source: Yuan et al., "Positive Label Is All You Need for Multi-Label Classification", 2023, arXiv
+    2306.16016, equations 4 to 8, and the authors' code, which adds 1e-10 twice: floor = 2e-10 is its value.
+    A present cell with z / temperature below ln floor (-22) has no gradient; floor = 0 gives it one. The
+    temperature is 1 where a class's logits are all but equal, for which the code divides by zero. Defaults:
+    COCO with 10 % of the labels known; alpha = 2, gamma = 0.85 for VOC 2007. The mixup regulariser is not
+    part of it.
+
+    Example:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[4.0], [0.0], [-4.0]]), torch.tensor([[1], [0], [0]])
+        >>> round(PUMLC()(logits, targets).item(), 4)
+        -0.4556
+    """
+
+    name = "pu_mlc"
+    hyperparameters = (
+        Hyperparameter("alpha", 1.0, 0.01, 10.0, "temperature for each unit of spread of a class's logits, up to 1"),
+        Hyperparameter(
+            "gamma", 0.55, 0.0, 5.0, "power of the re-balance; larger mutes the unlabelled term of rare classes"
+        ),
+        Hyperparameter("floor", 2e-10, 0.0, 1e-3, "added to the probability; larger mutes hopeless positives, 0 none"),
+    )
+    alpha: float
+    gamma: float
+    floor: float
+
+    def cells(self, logits: Tensor, targets: Tensor, epoch: int) -> Tensor:
+        """Return the loss shared out over the cells, (B, K); its mean over images is the loss of a class."""
+        images = logits.shape[0]
+        present = targets > 0
+        scaled = logits / self._temperature(logits)
+        log_phi = F.logsigmoid(scaled)
+        if self.floor > 0.0:
+            log_phi = torch.logaddexp(log_phi, torch.full_like(log_phi, math.log(self.floor)))
+        log_mean = log_phi.logsumexp(dim=0) - math.log(images)
+        balance = torch.sigmoid(scaled.detach()).mean(dim=0).pow(self.gamma)
+        present_share = images / present.sum(dim=0).clamp(min=1)
+        return balance * log_mean - torch.where(present, present_share * log_phi, 0.0)
+
+    def curve(
+        self, logits: NDArray[np.float64], target: int, epoch: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return loss and gradient of a batch of 64 cells of one class in which one cell varies, both (G,).
+
+        The other 63 logits are evenly spaced from -6 to 2, the six highest present. The loss is the sum over
+        these 64 cells; since temperature and balance have no gradient, its slope is not quite the gradient.
+        """
+        others = torch.linspace(*_CURVE_LOGITS, _CURVE_IMAGES, dtype=torch.float64)
+        present = torch.arange(_CURVE_IMAGES) >= _CURVE_IMAGES - _CURVE_PRESENT
+        grid = torch.from_numpy(np.array(logits, dtype=np.float64)).requires_grad_()
+        # Classes do not touch one another, so that each point of the grid can be a class.
+        batch = torch.cat([grid[None], others[:, None].expand(-1, len(grid))])
+        targets = torch.cat([torch.full((1,), target), present.long()])[:, None].expand_as(batch)
+        cells = self.cells(batch, targets, epoch)
+        (gradient,) = torch.autograd.grad(cells.sum(), grid)
+        return cells.detach().sum(dim=0).numpy(), gradient.numpy()
+
+    def _temperature(self, logits: Tensor) -> Tensor:
+        spread = logits.detach().std(dim=0, correction=0)
+        return torch.where(spread < _LEAST_SPREAD, 1.0, (self.alpha * spread).clamp(max=1.0))
