@@ -37,7 +37,7 @@ class ElementwiseLoss(MultiLabelLoss):
         self, logits: NDArray[np.float64], target: int, epoch: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return loss and gradient of one cell of the given target at every logit, both (G,)."""
-        grid = torch.from_numpy(np.ascontiguousarray(logits, dtype=np.float64))
+        grid = torch.from_numpy(np.array(logits, dtype=np.float64))  # a copy: the caller's may be read-only
         value, slope = self.value_and_slope(grid, torch.full_like(grid, target), epoch)
         weight = self.unobserved_weight if target == 0 else 1.0
         return (weight * value).numpy(), (weight * slope).numpy()
@@ -52,7 +52,7 @@ class _WithSlope(torch.autograd.Function):
         return value
 
     @staticmethod
-    @once_differentiable  # a second derivative through the stored slope would silently be zero
+    @once_differentiable  # the stored slope is a constant to autograd: a second derivative would be wrong
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
         (slope,) = ctx.saved_tensors
         return grad_output * slope, None, None

@@ -45,7 +45,7 @@ class Hyperparameter:
             expected = "True or False"
         elif isinstance(self.default, int):
             expected = f"a whole number from {self.low:g} to {self.high:g}"
-            if isinstance(value, Integral) and not isinstance(value, bool) and self.low <= value <= self.high:
+            if isinstance(value, Integral) and not isinstance(value, bool) and self._within(int(value)):
                 return int(value)
         else:
             expected = f"a number from {self.low:g} to {self.high:g}"

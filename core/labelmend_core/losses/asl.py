@@ -17,15 +17,15 @@ class AsymmetricLoss(ElementwiseLoss):
     Targets: -1 is a negative of weight 1; 0 is taken as a negative of weight `unobserved_weight`.
 
     Source: Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021, arXiv 2009.14119,
-    equations 4 to 7. The defaults are those of the authors' training script (its class has gamma_pos = 1).
+    equation 7. The defaults are those of the authors' training script (its class has gamma_pos = 1).
     Deviations from their code: logarithms come from log-sigmoid and not from max(p, 1e-8), so that a present
     cell below 1e-8 keeps its gradient; detaching the focusing weight never switches the grad mode.
 
     Example:
         >>> import torch
         >>> loss = AsymmetricLoss(reduction="none")
-        >>> loss(torch.tensor([[-4.0, 0.0]]), torch.tensor([[0, 1]]))  # p = .018 is below the clip
-        tensor([[0.0000, 0.6931]])
+        >>> loss(torch.tensor([[2.0, 0.0]]), torch.tensor([[0, 1]]))
+        tensor([[0.8464, 0.6931]])
     """
 
     name = "asl"

@@ -17,8 +17,8 @@ class Hill(ElementwiseLoss):
     negative is down-weighted at high p like any other: the paper knows no verified negatives.
 
     Source: Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", 2021,
-    arXiv 2112.07368, equations 6 and 9. Deviation from the authors' code: log-sigmoid instead of the
-    logarithm of a sigmoid, which is infinite at z ≤ -88 in float32.
+    arXiv 2112.07368, the Hill loss with its focal margin for positives. Deviation from the authors' code:
+    log-sigmoid instead of the logarithm of a sigmoid, which is infinite at z ≤ -88 in float32.
 
     Example:
         >>> import torch

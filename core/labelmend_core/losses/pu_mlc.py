@@ -34,17 +34,17 @@ class PUMLC(MultiLabelLoss):
     nothing distinguishes a verified negative. Use another loss where verified negatives should count.
 
     Source: Yuan et al., "Positive Label Is All You Need for Multi-Label Classification", 2023, arXiv
-    2306.16016, equations 4 to 8, and the authors' code, which adds 1e-10 twice: floor = 2e-10 is its value.
-    A present cell with z / temperature below ln floor (-22) has no gradient; floor = 0 gives it one. The
+    2306.16016, the variational loss with its temperature and re-balance factor (the mixup regulariser is not
+    part of it), and the authors' code, which adds 1e-10 twice: floor = 2e-10 is its value. A present cell
+    with z / temperature below ln floor (-22) has no gradient; floor = 0 gives it one. Deviation: the
     temperature is 1 where a class's logits are all but equal, for which the code divides by zero. Defaults:
-    COCO with 10 % of the labels known; alpha = 2, gamma = 0.85 for VOC 2007. The mixup regulariser is not
-    part of it.
+    COCO with 10 % of the labels known; alpha = 2, gamma = 0.85 for VOC 2007.
 
     Example:
         >>> import torch
         >>> logits, targets = torch.tensor([[4.0], [0.0], [-4.0]]), torch.tensor([[1], [0], [0]])
         >>> round(PUMLC()(logits, targets).item(), 4)
-        -0.4556
+        -0.4553
     """
 
     name = "pu_mlc"
@@ -69,7 +69,7 @@ class PUMLC(MultiLabelLoss):
             log_phi = torch.logaddexp(log_phi, torch.full_like(log_phi, math.log(self.floor)))
         log_mean = log_phi.logsumexp(dim=0) - math.log(images)
         balance = torch.sigmoid(scaled.detach()).mean(dim=0).pow(self.gamma)
-        present_share = images / present.sum(dim=0).clamp(min=1)
+        present_share = images / present.sum(dim=0, dtype=logits.dtype).clamp(min=1.0)
         return balance * log_mean - torch.where(present, present_share * log_phi, 0.0)
 
     def curve(

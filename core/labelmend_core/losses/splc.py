@@ -17,17 +17,17 @@ class SPLC(ElementwiseLoss):
     Targets: 0 is a negative until it is relabelled; -1, a verified negative, is never relabelled.
 
     Source: Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", 2021,
-    arXiv 2112.07368, equations 9 to 11, and the authors' code, whose `change_epoch` is 0-based and which
-    knows no verified negatives. tau = 0.65 where a quarter of the labels is missing.
+    arXiv 2112.07368, SPLC with the focal margin loss, and the authors' code, whose `change_epoch` is
+    0-based and which knows no verified negatives. tau = 0.65 where a quarter of the labels is missing.
 
     Example:
         >>> import torch
         >>> loss = SPLC(reduction="none")
         >>> logits, targets = torch.full((1, 2), 3.0), torch.tensor([[0, -1]])
         >>> loss(logits, targets, epoch=0)
-        tensor([[2.7658, 2.7658]])
+        tensor([[2.7663, 2.7663]])
         >>> loss(logits, targets, epoch=1)  # the unobserved cell is now taken as present
-        tensor([[1.0929e-04, 2.7658e+00]])
+        tensor([[1.0928e-04, 2.7663e+00]])
     """
 
     name = "splc"

@@ -1,0 +1,219 @@
+"""How good predictions and suggestions are: average precision by class and by cell, CF1, OF1; higher is better."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+
+from labelmend_core.errors import InputError
+
+Unobserved = Literal["absent", "left_out"]
+
+
+class F1(NamedTuple):
+    """CF1 (harmonic mean of class-averaged precision and recall) and OF1 (of the pooled cells), in [0, 1]."""
+
+    cf1: float
+    of1: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """The metrics of one evaluation; all in [0, 1], higher is better, NaN where undefined.
+
+    Args:
+        mean_average_precision: Over the classes that are not left out.
+        average_precision: float64 (K,), NaN for classes left out.
+        cf1: See `cf1_of1`.
+        of1: See `cf1_of1`.
+        left_out: Indices of the classes that have no average precision, ascending: nothing to rank.
+    """
+
+    mean_average_precision: float
+    average_precision: NDArray[np.float64]
+    cf1: float
+    of1: float
+    left_out: tuple[int, ...]
+
+
+def evaluate(
+    labels: NDArray[np.int8],
+    scores: NDArray[np.floating],
+    *,
+    threshold: float = 0.5,
+    unobserved: Unobserved = "absent",
+) -> Evaluation:
+    """Return all metrics of predictions against labels; higher is better.
+
+    Args:
+        labels: (N, K), 1 present, -1 absent, 0 unobserved.
+        scores: (N, K), higher is more probably present; probabilities for `threshold` to make sense.
+        threshold: A class counts as predicted where its score is above it.
+        unobserved: What a 0 is: `"absent"` (complete annotation) or `"left_out"` of every metric.
+
+    Raises:
+        InputError: See `average_precision_per_class`.
+    """
+    average_precision = average_precision_per_class(labels, scores, unobserved=unobserved)
+    f1 = cf1_of1(labels, scores, threshold, unobserved=unobserved)
+    return Evaluation(
+        mean_average_precision=_mean_of_defined(average_precision),
+        average_precision=average_precision,
+        cf1=f1.cf1,
+        of1=f1.of1,
+        left_out=tuple(np.flatnonzero(np.isnan(average_precision)).tolist()),
+    )
+
+
+def average_precision_per_class(
+    labels: NDArray[np.int8], scores: NDArray[np.floating], *, unobserved: Unobserved = "absent"
+) -> NDArray[np.float64]:
+    """Return the average precision of every class, float64 (K,); higher is better, NaN where it is undefined.
+
+    It is undefined for a class without a present cell, and never counted as 0. Where unobserved cells are left
+    out it is undefined as well for a class without an absent one: among present cells alone any order scores 1.
+
+    Args:
+        labels: (N, K), 1 present, -1 absent, 0 unobserved.
+        scores: (N, K), finite, higher is more probably present. Ties are one step of the curve.
+        unobserved: What a 0 is: `"absent"` (complete annotation) or `"left_out"`.
+
+    Raises:
+        InputError: The shapes differ or are not (N, K), labels hold other values, or scores hold NaN or infinity.
+
+    Example:
+        >>> labels = np.array([[1, 0], [0, 0], [1, 0]], dtype=np.int8)
+        >>> average_precision_per_class(labels, np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])).round(4)
+        array([0.8333,    nan])
+    """
+    _check(labels, scores, unobserved)
+    average_precision = np.full(labels.shape[1], np.nan)
+    for k in range(labels.shape[1]):
+        present, score = labels[:, k] == 1, scores[:, k]
+        if unobserved == "left_out":
+            seen = labels[:, k] != 0
+            present, score = present[seen], score[seen]
+            if present.all():
+                continue
+        if present.any():
+            average_precision[k] = average_precision_score(present, score)
+    return average_precision
+
+
+def mean_average_precision(
+    labels: NDArray[np.int8], scores: NDArray[np.floating], *, unobserved: Unobserved = "absent"
+) -> float:
+    """Return the mean of `average_precision_per_class` over the classes that have one, NaN if none has.
+
+    Args:
+        labels: (N, K), 1 present, -1 absent, 0 unobserved.
+        scores: (N, K), finite, higher is more probably present.
+        unobserved: What a 0 is: `"absent"` (complete annotation) or `"left_out"`.
+
+    Raises:
+        InputError: See `average_precision_per_class`.
+    """
+    return _mean_of_defined(average_precision_per_class(labels, scores, unobserved=unobserved))
+
+
+def cf1_of1(
+    labels: NDArray[np.int8],
+    scores: NDArray[np.floating],
+    threshold: float = 0.5,
+    *,
+    unobserved: Unobserved = "absent",
+) -> F1:
+    """Return CF1 and OF1 of the predictions `scores > threshold`; higher is better.
+
+    CF1 is 2·CP·CR / (CP + CR) of the precision CP and recall CR averaged over the classes with a present cell; a
+    class never predicted has precision 0. OF1 pools all cells of all classes.
+
+    Args:
+        labels: (N, K), 1 present, -1 absent, 0 unobserved.
+        scores: (N, K), higher is more probably present.
+        threshold: In the unit of the scores.
+        unobserved: What a 0 is: `"absent"` (complete annotation) or `"left_out"`.
+
+    Returns:
+        Both in [0, 1], NaN if no cell is present.
+
+    Raises:
+        InputError: See `average_precision_per_class`.
+    """
+    _check(labels, scores, unobserved)
+    predicted, present = scores > threshold, labels == 1
+    if unobserved == "left_out":
+        predicted = predicted & (labels != 0)
+    hits = (predicted & present).sum(axis=0)
+    predictions, positives = predicted.sum(axis=0), present.sum(axis=0)
+    judged = positives > 0
+    if not judged.any():
+        return F1(np.nan, np.nan)
+    precision = (hits[judged] / np.maximum(predictions[judged], 1)).mean()
+    recall = (hits[judged] / positives[judged]).mean()
+    cf1 = 2.0 * precision * recall / (precision + recall) if hits.any() else 0.0
+    return F1(float(cf1), float(2.0 * hits.sum() / (predictions.sum() + positives.sum())))
+
+
+def cell_average_precision(
+    is_error: NDArray[np.bool_], scores: NDArray[np.floating], among: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Return (micro, macro) average precision of finding the erroneous cells; higher is better.
+
+    Args:
+        is_error: (N, K), the planted truth: which labels are wrong.
+        scores: (N, K), higher is more suspicious; finite in `among`.
+        among: (N, K), the cells that are ranked: for missing labels those not given as present, for spurious
+            labels those given as present. Errors elsewhere are another kind's and do not count.
+
+    Returns:
+        micro: Of all cells of `among` pooled into one ranking.
+        macro: The mean over the classes with at least one error in `among`, each ranked by itself.
+        Both are NaN if `among` holds no error.
+
+    Raises:
+        InputError: The shapes differ or are not (N, K), the masks are not bool, or scores hold NaN or infinity.
+
+    Example:
+        >>> is_error = np.array([[True, False], [False, False]])
+        >>> cell_average_precision(is_error, np.array([[0.8, 0.9], [0.1, 0.2]]), np.ones((2, 2), dtype=bool))
+        (0.5, 1.0)
+    """
+    if is_error.ndim != 2 or not is_error.shape == scores.shape == among.shape:
+        raise InputError(
+            "Expected is_error, scores and among of one shape (N, K), "
+            f"got {is_error.shape}, {scores.shape} and {among.shape}."
+        )
+    if is_error.dtype != np.bool_ or among.dtype != np.bool_:
+        raise InputError(f"Expected bool is_error and among, got {is_error.dtype} and {among.dtype}.")
+    _check_finite(scores[among])
+    if not (is_error & among).any():
+        return np.nan, np.nan
+    micro = float(average_precision_score(is_error[among], scores[among]))
+    classes = np.flatnonzero((is_error & among).any(axis=0))
+    by_class = [average_precision_score(is_error[among[:, k], k], scores[among[:, k], k]) for k in classes]
+    return micro, float(np.mean(by_class))
+
+
+def _mean_of_defined(average_precision: NDArray[np.float64]) -> float:
+    defined = average_precision[~np.isnan(average_precision)]
+    return float(defined.mean()) if defined.size else np.nan
+
+
+def _check(labels: NDArray[np.int8], scores: NDArray[np.floating], unobserved: str) -> None:
+    if labels.ndim != 2 or labels.shape != scores.shape:
+        raise InputError(
+            f"Expected labels and scores of one shape (N, K), got labels {labels.shape} and scores {scores.shape}."
+        )
+    if not ((labels >= -1) & (labels <= 1) & (labels == np.trunc(labels))).all():
+        raise InputError("Expected labels to be 1 (present), -1 (absent) or 0 (unobserved), got other values.")
+    if unobserved not in get_args(Unobserved):
+        raise InputError(f"Expected unobserved to be 'absent' or 'left_out', got {unobserved!r}.")
+    _check_finite(scores)
+
+
+def _check_finite(scores: NDArray[np.floating]) -> None:
+    if not np.isfinite(scores).all():
+        raise InputError("Expected finite scores, got NaN or infinity; did the training diverge?")

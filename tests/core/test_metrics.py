@@ -1,0 +1,175 @@
+"""Average precision by class and by cell, CF1 and OF1: against loops, and what is left out."""
+
+import numpy as np
+import pytest
+
+from labelmend_core.errors import InputError
+from labelmend_core.metrics import (
+    average_precision_per_class,
+    cell_average_precision,
+    cf1_of1,
+    evaluate,
+    mean_average_precision,
+)
+
+LABELS = np.array([[1, 0, 0], [-1, 1, 0], [1, -1, 0], [0, 1, -1]], dtype=np.int8)
+SCORES = np.array([[0.9, 0.2, 0.6], [0.8, 0.4, 0.1], [0.3, 0.6, 0.2], [0.1, 0.7, 0.3]])
+
+
+def average_precision_by_loops(hits: list[bool], scores: list[float]) -> float:
+    """Mean over the hits of the precision down to each; scores without ties."""
+    ranked = [hit for _, hit in sorted(zip(scores, hits, strict=True), reverse=True)]
+    found, total = 0, 0.0
+    for rank, hit in enumerate(ranked, start=1):
+        if hit:
+            found += 1
+            total += found / rank
+    return total / found
+
+
+def random_labels(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(np.array([-1, 0, 1], dtype=np.int8), size=(40, 5), p=[0.3, 0.4, 0.3])
+    return labels, rng.permutation(200).reshape(40, 5) / 200
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_average_precision_equals_loops(seed) -> None:
+    labels, scores = random_labels(seed)
+    by_class = average_precision_per_class(labels, scores)
+    observed = average_precision_per_class(labels, scores, unobserved="left_out")
+    for k in range(5):
+        present = labels[:, k] == 1
+        assert by_class[k] == pytest.approx(average_precision_by_loops(present.tolist(), scores[:, k].tolist()))
+        seen = labels[:, k] != 0
+        expected = average_precision_by_loops(present[seen].tolist(), scores[seen, k].tolist())
+        assert observed[k] == pytest.approx(expected)
+    assert mean_average_precision(labels, scores) == pytest.approx(by_class.mean())
+
+
+def test_a_class_without_a_present_cell_is_left_out_and_not_zero() -> None:
+    by_class = average_precision_per_class(LABELS, SCORES)
+    assert by_class.dtype == np.float64
+    np.testing.assert_allclose(by_class, [5 / 6, 5 / 6, np.nan])
+    assert mean_average_precision(LABELS, SCORES) == pytest.approx(5 / 6)
+    assert evaluate(LABELS, SCORES).left_out == (2,)
+
+
+def test_without_any_present_cell_the_metrics_are_undefined() -> None:
+    empty = np.zeros((3, 2), dtype=np.int8)
+    evaluation = evaluate(empty, np.full((3, 2), 0.7))
+    assert np.isnan([evaluation.mean_average_precision, evaluation.cf1, evaluation.of1]).all()
+    assert evaluation.left_out == (0, 1)
+
+
+def test_a_class_of_which_only_presence_was_observed_has_nothing_to_rank() -> None:
+    labels = np.array([[1, 1], [0, -1], [1, 1]], dtype=np.int8)
+    by_class = average_precision_per_class(labels, SCORES[:3, :2], unobserved="left_out")
+    assert np.isnan(by_class[0])
+    assert not np.isnan(by_class[1])
+
+
+def test_tied_scores_are_one_step_whatever_their_order() -> None:
+    labels = np.array([[1], [0], [0], [0]], dtype=np.int8)
+    tied = np.full((4, 1), 0.5)
+    assert average_precision_per_class(labels, tied)[0] == 0.25
+    assert average_precision_per_class(labels[::-1], tied)[0] == 0.25
+
+
+def test_cf1_and_of1_by_hand() -> None:
+    # Predicted above .5: class 0 in images 0, 1 (one right of two, two present); class 1 in 2, 3 (one right of two,
+    # two present); class 2 in image 0 (wrong; the class is left out of CF1, and its false alarm counts for OF1).
+    f1 = cf1_of1(LABELS, SCORES)
+    assert f1.cf1 == pytest.approx(0.5)
+    assert f1.of1 == pytest.approx(2 * 2 / (5 + 4))
+
+
+def test_cf1_averages_precision_and_recall_before_it_combines_them() -> None:
+    labels = np.array([[1, 1], [0, 1], [0, 1], [0, 1]], dtype=np.int8)
+    scores = np.array([[0.9, 0.9], [0.9, 0.1], [0.9, 0.1], [0.9, 0.1]])
+    precision, recall = (0.25 + 1.0) / 2, (1.0 + 0.25) / 2
+    assert cf1_of1(labels, scores).cf1 == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+def test_a_class_never_predicted_has_no_precision_and_no_hit_scores_zero() -> None:
+    labels = np.array([[1, 1], [0, 0]], dtype=np.int8)
+    one_found = cf1_of1(labels, np.array([[0.9, 0.1], [0.1, 0.1]]))
+    assert one_found == pytest.approx((0.5, 2 / 3))
+    assert cf1_of1(labels, np.zeros((2, 2))) == (0.0, 0.0)
+
+
+def test_the_threshold_itself_is_not_predicted() -> None:
+    labels = np.array([[1], [0]], dtype=np.int8)
+    assert cf1_of1(labels, np.array([[0.3], [0.2]]), threshold=0.3).of1 == 0.0
+    assert cf1_of1(labels, np.array([[0.3], [0.2]]), threshold=0.25).of1 == 1.0
+
+
+def test_predictions_for_unobserved_cells_are_not_held_against_a_partial_annotation() -> None:
+    labels = np.array([[1, 0], [-1, 1]], dtype=np.int8)
+    scores = np.array([[0.9, 0.9], [0.1, 0.9]])
+    assert cf1_of1(labels, scores).of1 == pytest.approx(0.8)
+    assert cf1_of1(labels, scores, unobserved="left_out") == (1.0, 1.0)
+
+
+def test_an_evaluation_holds_what_the_functions_return() -> None:
+    labels, scores = random_labels(0)
+    for unobserved in ("absent", "left_out"):
+        evaluation = evaluate(labels, scores, threshold=0.4, unobserved=unobserved)
+        by_class = average_precision_per_class(labels, scores, unobserved=unobserved)
+        np.testing.assert_array_equal(evaluation.average_precision, by_class)
+        assert evaluation.mean_average_precision == by_class.mean()
+        assert (evaluation.cf1, evaluation.of1) == cf1_of1(labels, scores, 0.4, unobserved=unobserved)
+        assert evaluation.left_out == ()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cell_average_precision_equals_loops(seed) -> None:
+    labels, scores = random_labels(seed)
+    rng = np.random.default_rng(seed)
+    is_error = rng.random((40, 5)) < 0.2
+    is_error[:, 3] = False  # a class without an error has no place in the macro mean
+    among = labels != 1
+    micro, macro = cell_average_precision(is_error, scores, among)
+    assert micro == pytest.approx(average_precision_by_loops(is_error[among].tolist(), scores[among].tolist()))
+    by_class = []
+    for k in (0, 1, 2, 4):
+        cells = among[:, k]
+        by_class.append(average_precision_by_loops(is_error[cells, k].tolist(), scores[cells, k].tolist()))
+    assert macro == pytest.approx(np.mean(by_class))
+
+
+def test_errors_and_scores_outside_the_ranked_cells_do_not_matter() -> None:
+    is_error = np.array([[True, False], [True, False]])
+    among = np.array([[True, True], [False, True]])
+    scores = np.array([[0.5, 0.1], [np.nan, 0.9]])
+    assert cell_average_precision(is_error, scores, among) == (0.5, 1.0)
+
+
+def test_without_an_error_among_the_cells_there_is_no_precision() -> None:
+    is_error, nowhere = np.ones((2, 2), dtype=bool), np.zeros((2, 2), dtype=bool)
+    assert np.isnan(cell_average_precision(is_error, np.zeros((2, 2)), nowhere)).all()
+    assert np.isnan(cell_average_precision(nowhere, np.zeros((2, 2)), is_error)).all()
+
+
+@pytest.mark.parametrize("function", [average_precision_per_class, mean_average_precision, cf1_of1, evaluate])
+def test_bad_labels_and_scores_are_named(function) -> None:
+    with pytest.raises(InputError, match=r"labels \(4, 3\) and scores \(4, 2\)"):
+        function(LABELS, SCORES[:, :2])
+    with pytest.raises(InputError, match=r"labels \(4,\) and scores \(4,\)"):
+        function(LABELS[:, 0], SCORES[:, 0])
+    with pytest.raises(InputError, match="finite scores"):
+        function(LABELS, np.where(SCORES > 0.8, np.nan, SCORES))
+    with pytest.raises(InputError, match="got other values"):
+        function(2 * LABELS, SCORES)
+    with pytest.raises(InputError, match="got 'ignored'"):
+        function(LABELS, SCORES, unobserved="ignored")
+
+
+def test_bad_cells_are_named() -> None:
+    cells = np.zeros((2, 2), dtype=bool)
+    with pytest.raises(InputError, match=r"\(2, 2\), \(2, 1\) and \(2, 2\)"):
+        cell_average_precision(cells, np.zeros((2, 1)), cells)
+    with pytest.raises(InputError, match="bool is_error and among, got int8 and bool"):
+        cell_average_precision(cells.astype(np.int8), np.zeros((2, 2)), cells)
+    with pytest.raises(InputError, match="finite scores"):
+        cell_average_precision(cells, np.full((2, 2), np.inf), ~cells)
