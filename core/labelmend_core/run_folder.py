@@ -1,0 +1,75 @@
+"""The files that a training run leaves in `runs/<id>/`; readable without torch."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tomli_w
+from numpy.typing import NDArray
+
+from labelmend_core.errors import InputError
+from labelmend_core.files import replacing
+
+
+class RunFolder:
+    """Paths, writing and reading of one run's files; every file is whole or not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder
+        self.model = folder / "model.safetensors"
+        self.model_info = folder / "model.json"
+        self.state = folder / "state.pt"
+        self.dynamics = folder / "dynamics"
+        self.parts = folder / "parts"
+
+    def write_config(self, settings: Mapping[str, Any]) -> None:
+        """Write `config.toml`: what was asked for."""
+        with replacing(self.path / "config.toml") as temporary:
+            temporary.write_text(tomli_w.dumps(_without_none(settings)), encoding="utf-8")
+
+    def write_table(self, name: str, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
+        """Write `<name>.parquet`: metrics (a row an epoch), per_class, or gradients."""
+        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
+        with replacing(self.path / f"{name}.parquet") as temporary:
+            frame.to_parquet(temporary)
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """Return what `write_table` wrote, None when it is not there yet."""
+        path = self.path / f"{name}.parquet"
+        return pd.read_parquet(path) if path.exists() else None
+
+    def write_pred_probs(self, pred_probs: NDArray[np.floating]) -> None:
+        """Write `pred_probs.npy`, float16 (N, K); NaN rows are images that could not be read."""
+        write_array(self.path / "pred_probs.npy", pred_probs.astype(np.float16))
+
+    def pred_probs(self) -> NDArray[np.float16]:
+        """Return `pred_probs.npy`, memory-mapped.
+
+        Raises:
+            InputError: the run has not come that far.
+        """
+        path = self.path / "pred_probs.npy"
+        if not path.exists():
+            raise InputError(
+                f"Expected probabilities in {path}, but the run has not come that far; "
+                f"let it end, or go on with 'labelmend train --resume {self.path.name}'."
+            )
+        pred_probs: NDArray[np.float16] = np.load(path, mmap_mode="r")
+        return pred_probs
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write one `.npy` file, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array)
+
+
+def _without_none(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what was not set is left out."""
+    return {
+        name: _without_none(value) if isinstance(value, Mapping) else value
+        for name, value in settings.items()
+        if value is not None
+    }

@@ -1,0 +1,187 @@
+"""The recorder: what every cell did while the network learned.
+
+A label that a network comes to doubt early and keeps doubting is suspicious; the recorder keeps, for
+each of the N x K cells, mean and variance of p over the epochs (Swayamdipta et al. 2020, arXiv
+2009.10795), the last p, and when SPLC (arXiv 2112.07368, eq. 7) would first have relabelled it; and for
+every epoch the mean loss gradient by probability.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from labelmend_core.files import replacing
+
+GROUPS = ("positive", "unobserved", "absent", "flagged")
+N_BINS = 20
+NEVER = -1
+_BLOCK_CELLS = 65_536  # cells a block at the end of an epoch: 256 KiB an array
+_FIELDS = ("mean", "variance", "last", "flip_epoch", "flips")
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """What was recorded of every cell; arrays of shape (N, K), NaN or -1 where an image was never seen.
+
+    Attributes:
+        mean, variance: float32, of p over the epochs.
+        last: float32, p of the last epoch.
+        flip_epoch: int16, first epoch (0-based) at which an unobserved cell had p > tau, -1 for never.
+        flips: int16, how often the cell crossed tau between one epoch and the next.
+    """
+
+    mean: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    last: NDArray[np.float32]
+    flip_epoch: NDArray[np.int16]
+    flips: NDArray[np.int16]
+
+    def save(self, folder: Path) -> None:
+        """Write one `.npy` file an array; probabilities as float16."""
+        for name in _FIELDS:
+            array = getattr(self, name)
+            with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as stream:
+                np.save(stream, array.astype(np.float16) if array.dtype == np.float32 else array)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Dynamics":
+        """Open what `save` wrote, memory-mapped."""
+        return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _FIELDS})
+
+
+class Recorder:
+    """Watches training batch by batch; call `observe` after each backward pass and `end_epoch` after each epoch.
+
+    `observe` only keeps the batch; the arithmetic is done once an epoch, in blocks that stay in the
+    processor's cache, so that it costs little beside the network.
+
+    Args:
+        given_labels: int8 of shape (N, K), what the network is trained on.
+        tau: threshold of SPLC's rule.
+    """
+
+    def __init__(self, given_labels: Tensor, tau: float = 0.6) -> None:
+        n, k = given_labels.shape
+        device = given_labels.device
+        self.tau = tau
+        self._batches: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._curves: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+        self._unobserved = given_labels == 0
+        self._probs = torch.full((n, k), torch.nan, device=device)
+        self._gradients = torch.zeros((n, k), device=device)
+        self._epochs = torch.zeros((n, 1), device=device)
+        self._mean = torch.zeros((n, k), device=device)
+        self._squares = torch.zeros((n, k), device=device)
+        self._above = torch.zeros((n, k), dtype=torch.bool, device=device)
+        self._flip_epoch = torch.full((n, k), NEVER, dtype=torch.int16, device=device)
+        self._flips = torch.zeros((n, k), dtype=torch.int16, device=device)
+        # First bin of each cell's group in the flat histogram.
+        group = torch.where(given_labels == 1, 0, torch.where(self._unobserved, 1, 2))
+        self._first_bin = (group * N_BINS).to(torch.uint8)
+
+    def observe(self, indices: Tensor, logits: Tensor, gradients: Tensor) -> None:
+        """Keep one batch.
+
+        Args:
+            indices: int64 (B,), rows of `given_labels`.
+            logits: (B, K), detached.
+            gradients: (B, K), dL/dz of each cell of a loss that is a mean over the B images.
+        """
+        self._batches.append((indices, logits, gradients))
+
+    @torch.no_grad()
+    def end_epoch(self) -> None:
+        """Fold the epoch's p and gradients into the statistics; images that no batch held keep theirs."""
+        indices = torch.cat([batch[0] for batch in self._batches])
+        self._probs.index_copy_(0, indices, torch.cat([batch[1] for batch in self._batches]).float().sigmoid_())
+        scaled = [gradients.float() * len(gradients) for _, _, gradients in self._batches]
+        self._gradients.index_copy_(0, indices, torch.cat(scaled))
+        self._batches.clear()
+        missing = torch.ones(len(self._probs), dtype=torch.bool, device=self._probs.device)
+        missing[indices] = False
+        counts = torch.zeros(len(GROUPS) * N_BINS, dtype=torch.float64)
+        sums = torch.zeros_like(counts)
+        step = max(1, _BLOCK_CELLS // self._probs.shape[1])
+        for start in range(0, len(self._probs), step):
+            rows: slice | Tensor = slice(start, start + step)
+            if missing[rows].any():
+                rows = torch.nonzero(~missing[rows])[:, 0] + start
+            if self._probs[rows].numel():
+                self._fold(rows)
+                self._count_gradients(rows, counts, sums)
+        self._curves.append((counts.numpy(), sums.numpy()))
+
+    def _fold(self, rows: slice | Tensor) -> None:
+        p = self._probs[rows]
+        self._epochs[rows] += 1
+        delta = p - self._mean[rows]
+        self._mean[rows] += delta / self._epochs[rows]
+        self._squares[rows] += delta.mul_(p - self._mean[rows])
+        above = (p > self.tau).logical_and_(self._unobserved[rows])
+        self._flips[rows] += above ^ self._above[rows]
+        self._above[rows] = above
+        first = above.logical_and_(self._flip_epoch[rows] == NEVER)
+        if first.any():
+            self._flip_epoch[rows] = self._flip_epoch[rows].masked_fill(first, len(self._curves))
+            self._first_bin[rows] = self._first_bin[rows].masked_fill(first, GROUPS.index("flagged") * N_BINS)
+
+    def _count_gradients(self, rows: slice | Tensor, counts: Tensor, sums: Tensor) -> None:
+        # p = 1 belongs to the last bin of its group, not to the first of the next.
+        place = (self._probs[rows] * (N_BINS * (1 - 1e-6))).to(torch.uint8).add_(self._first_bin[rows]).flatten()
+        counts += torch.bincount(place, minlength=len(counts)).cpu()
+        sums += torch.bincount(place, weights=self._gradients[rows].flatten(), minlength=len(sums)).cpu()
+
+    def dynamics(self) -> Dynamics:
+        """Return the statistics so far."""
+        seen = self._epochs > 0
+        nan = torch.tensor(torch.nan)
+        variance = self._squares / self._epochs.clamp(min=1)
+        return Dynamics(
+            mean=torch.where(seen, self._mean, nan).cpu().numpy(),
+            variance=torch.where(seen, variance, nan).cpu().numpy(),
+            last=torch.where(seen, self._probs, nan).cpu().numpy(),
+            flip_epoch=self._flip_epoch.cpu().numpy().copy(),
+            flips=self._flips.cpu().numpy().copy(),
+        )
+
+    def gradients(self) -> pd.DataFrame:
+        """Return the mean gradient by epoch, group and bin of p.
+
+        Columns epoch, group, p_low, p_high, count, gradient (mean dL/dz, negative pushes p up); a cell is
+        in group `flagged` from the epoch on at which p first passed tau. Empty bins are left out.
+        """
+        edges = np.linspace(0, 1, N_BINS + 1)
+        frames = []
+        for epoch, (counts, sums) in enumerate(self._curves):
+            frame = pd.DataFrame(
+                {
+                    "epoch": epoch,
+                    "group": np.repeat(GROUPS, N_BINS),
+                    "p_low": np.tile(edges[:-1], len(GROUPS)),
+                    "p_high": np.tile(edges[1:], len(GROUPS)),
+                    "count": counts.astype(np.int64),
+                    "gradient": sums / np.maximum(counts, 1),
+                }
+            )
+            frames.append(frame[frame["count"] > 0])
+        columns = ["epoch", "group", "p_low", "p_high", "count", "gradient"]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything needed to go on after an epoch, as tensors."""
+        curves = torch.from_numpy(np.array(self._curves).reshape(-1, 2, len(GROUPS) * N_BINS))
+        names = ("_probs", "_epochs", "_mean", "_squares", "_above", "_flip_epoch", "_flips", "_first_bin")
+        return {"curves": curves, **{name: getattr(self, name) for name in names}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._curves = [(counts, sums) for counts, sums in state["curves"].numpy()]
+        for name, tensor in state.items():
+            if name != "curves":
+                getattr(self, name).copy_(tensor)

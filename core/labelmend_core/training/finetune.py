@@ -1,0 +1,151 @@
+"""Fine-tuning: the whole network learns; stopped or killed, it goes on after the last whole epoch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+from labelmend_core.losses import build_loss
+from labelmend_core.metrics import Evaluation, evaluate
+from labelmend_core.models import LinearHead, build_backbone
+from labelmend_core.run_folder import RunFolder, write_array
+from labelmend_core.training.augment import MirrorAndMove
+from labelmend_core.training.batches import ImageBatches
+from labelmend_core.training.checkpoint import load_state, save_model, save_state
+from labelmend_core.training.crossval import fold_of
+from labelmend_core.training.data import TrainingData
+from labelmend_core.training.dynamics import Recorder
+from labelmend_core.training.fit import Evaluate, FitState, fit
+from labelmend_core.training.outcome import DYNAMICS, OUT_OF_SAMPLE, Outcome, write_history
+from labelmend_core.training.progress import Progress, part_of
+from labelmend_core.training.settings import RunSettings
+
+
+def finetune(
+    run: RunFolder,
+    settings: RunSettings,
+    data: TrainingData,
+    *,
+    accelerator: Accelerator,
+    progress: Progress,
+    workers: int = 0,
+) -> Outcome:
+    """Train one network a fold (where there are folds) and one on all images.
+
+    With `folds=1` there is only the last; the suggestions then rest on its recorded dynamics.
+
+    Args:
+        run: where tables, states and the model go; a state found there is gone on from.
+        settings: mode "finetune".
+        data: what to train and measure on.
+        accelerator: device and precision.
+        progress: told how far it is; may raise `Stopped`.
+        workers: processes that decode images.
+    """
+    tuner = _Tuner(run, settings, data, accelerator, workers)
+    rows = data.rows()
+    folds = settings.folds if settings.folds > 1 else 0
+    fold = fold_of(len(rows), settings.folds, np.random.default_rng(settings.seed))
+    pred_probs = np.full(data.labels.shape, np.nan, dtype=np.float32)
+    for k in range(folds):
+        held_out = rows[fold == k]
+        part = run.parts / f"fold_{k}.npy"
+        if not part.exists():
+            network, _ = tuner.train(k, rows[fold != k], part_of(progress, k, folds + 1))
+            write_array(part, tuner.predict(network, held_out))
+        pred_probs[held_out] = np.load(part)
+    recorder = Recorder(tuner.targets, tau=settings.hyperparameters.get("tau", 0.6))
+    network, state = tuner.train(folds, rows, part_of(progress, folds, folds + 1), recorder, tuner.evaluator())
+    info = {"mode": "finetune", "settings": settings.to_dict(), "class_names": list(data.class_names)}
+    save_model(run.model, network.state_dict(), info)
+    if not folds:
+        pred_probs = recorder.dynamics().mean
+    return Outcome(state, recorder, pred_probs, OUT_OF_SAMPLE if folds else DYNAMICS)
+
+
+@dataclass(frozen=True)
+class _Tuner:
+    """Trains and asks whole networks."""
+
+    run: RunFolder
+    settings: RunSettings
+    data: TrainingData
+    accelerator: Accelerator
+    workers: int
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """What is trained on, int8 (N, K), on the device."""
+        return torch.from_numpy(self.data.labels.dense()).to(self.accelerator.device)
+
+    def train(
+        self,
+        part: int,
+        rows: NDArray[np.int64],
+        progress: Progress,
+        recorder: Recorder | None = None,
+        evaluate: Evaluate | None = None,
+    ) -> tuple[nn.Module, FitState]:
+        """Return a network trained on the given rows; its state is written after every epoch."""
+        settings, run = self.settings, self.run
+        torch.manual_seed(settings.seed * 1_009 + part)
+        backbone = build_backbone(settings.backbone)
+        head = LinearHead(backbone.n_features, self.data.frequency())
+        network = nn.Sequential(backbone, head).to(self.accelerator.device)
+        saved = load_state(run.state, self.accelerator.device) if run.state.exists() else (-1, FitState())
+
+        def keep(state: FitState) -> None:
+            save_state(run.state, part, state)
+            if recorder is not None:
+                write_history(run, state.history, recorder)
+
+        state = fit(
+            network,
+            build_loss(settings.loss, reduction="batch", **settings.hyperparameters).to(self.accelerator.device),
+            ImageBatches(
+                self.data.images,
+                self.targets,
+                rows,
+                batch_size=settings.batch_size,
+                seed=settings.seed,
+                workers=self.workers,
+            ),
+            settings.schedule,
+            accelerator=self.accelerator,
+            recorder=recorder,
+            augment=MirrorAndMove(flip=settings.flip, shift=settings.shift, seed=settings.seed),
+            evaluate=evaluate,
+            on_epoch=keep,
+            progress=progress,
+            state=saved[1] if saved[0] == part else None,
+        )
+        return network, state
+
+    @torch.no_grad()
+    def predict(self, network: nn.Module, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return p of the given images, (M, K)."""
+        network.eval()
+        loader = DataLoader(
+            Subset(self.data.images, rows.tolist()), batch_size=self.settings.batch_size, num_workers=self.workers
+        )
+        blocks = []
+        for pixels in loader:
+            with self.accelerator.autocast():
+                blocks.append(network(pixels.to(self.accelerator.device)).float().sigmoid().cpu())
+        probabilities: NDArray[np.float32] = torch.cat(blocks).numpy()
+        return probabilities
+
+    def evaluator(self) -> Evaluate | None:
+        """Return what measures a network on the validation images, None without any."""
+        targets, rows = self.data.validation_targets(), self.data.rows(validation=True)
+        if targets is None:
+            return None
+
+        def measure(network: nn.Module) -> Evaluation:
+            return evaluate(targets, self.predict(network, rows))
+
+        return measure

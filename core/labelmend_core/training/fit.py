@@ -1,0 +1,244 @@
+"""The loop: one network, one loss, one stream of batches; probes and fine-tuning both run through here."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from labelmend_core.errors import LabelmendError
+from labelmend_core.losses import MultiLabelLoss
+from labelmend_core.metrics import Evaluation
+from labelmend_core.training.batches import Batches
+from labelmend_core.training.dynamics import Recorder
+from labelmend_core.training.optim import build_optimiser, moving_average
+from labelmend_core.training.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes:
+        epochs: passes over the training images.
+        lr: highest learning rate of the one-cycle schedule.
+        weight_decay: of matrices and kernels.
+        patience: epochs without a better validation mAP before training ends; None never ends early.
+        ema_decay: of the moving average of the weights; None keeps none.
+    """
+
+    epochs: int
+    lr: float
+    weight_decay: float = 1e-2
+    patience: int | None = None
+    ema_decay: float | None = None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch did.
+
+    Attributes:
+        loss: mean over the images.
+        seconds: of training, without evaluation.
+        recorder_share: of the seconds, in [0, 1], that the recorder took.
+        lr: learning rate after the last batch.
+        evaluation: on validation data; None where there is none.
+        averaged: whether the evaluation is that of the moving average.
+    """
+
+    epoch: int
+    loss: float
+    seconds: float
+    images_per_second: float
+    recorder_share: float
+    lr: float
+    evaluation: Evaluation | None = None
+    averaged: bool = False
+
+
+@dataclass
+class FitState:
+    """Everything that a stopped fit needs to go on: weights, optimiser, schedule, average, recorder, history."""
+
+    history: list[Epoch] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = -1
+    parts: dict[str, Any] = field(default_factory=dict)
+
+
+Evaluate = Callable[[nn.Module], Evaluation]
+OnEpoch = Callable[[FitState], None]
+Augment = Callable[[Tensor, int, int], Tensor]
+
+
+def fit(
+    network: nn.Module,
+    loss: MultiLabelLoss,
+    batches: Batches,
+    schedule: Schedule,
+    *,
+    accelerator: Accelerator,
+    recorder: Recorder | None = None,
+    augment: Augment | None = None,
+    evaluate: Evaluate | None = None,
+    on_epoch: OnEpoch | None = None,
+    progress: Progress = silent,
+    phase: str = "training",
+    state: FitState | None = None,
+) -> FitState:
+    """Train `network` in place, leave it with its best weights, and return the history.
+
+    The best epoch is the one with the highest validation mAP; without `evaluate` it is the last one.
+
+    Args:
+        network: on `accelerator.device`, from inputs to logits (B, K).
+        loss: see `labelmend_core.losses`.
+        batches: yields each training image once an epoch.
+        schedule: how long and how fast.
+        accelerator: device and precision.
+        recorder: watches every batch.
+        augment: called with a batch's inputs, the epoch and the batch's number.
+        evaluate: returns the metrics of a network on validation data; called after each epoch, with
+            the moving average as well where one is kept, and the better of the two counts.
+        on_epoch: called after each epoch with the state that can be resumed from.
+        progress: told how many batches are done; may raise `Stopped`.
+        phase: what `progress` calls this.
+        state: of a stopped fit, to go on from.
+
+    Raises:
+        LabelmendError: the loss became infinite or NaN.
+    """
+    loop = _Loop(network, loss, batches, schedule, accelerator, recorder)
+    loop.augment, loop.progress, loop.phase = augment, progress, phase
+    state = state or FitState()
+    loop.load(state.parts)
+    for epoch in range(len(state.history), schedule.epochs):
+        if _is_exhausted(state, schedule.patience):
+            break
+        _keep_best(state, loop.train_epoch(epoch), loop, evaluate)
+        state.parts = loop.state()
+        if on_epoch is not None:
+            on_epoch(state)
+    network.load_state_dict(state.best)
+    return state
+
+
+class _Loop:
+    """What one fit holds between batches."""
+
+    augment: Augment | None = None
+    progress: Progress = staticmethod(silent)
+    phase: str
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: MultiLabelLoss,
+        batches: Batches,
+        schedule: Schedule,
+        accelerator: Accelerator,
+        recorder: Recorder | None,
+    ) -> None:
+        self.network, self.loss, self.batches, self.recorder = network, loss, batches, recorder
+        self.accelerator = accelerator
+        self.total_steps = schedule.epochs * len(batches)
+        self.optimiser, self.rate = build_optimiser(
+            network, lr=schedule.lr, weight_decay=schedule.weight_decay, total_steps=self.total_steps
+        )
+        self.average = None if schedule.ema_decay is None else moving_average(network, schedule.ema_decay)
+
+    def train_epoch(self, epoch: int) -> Epoch:
+        """Train on every batch once."""
+        self.network.train()
+        # Dropout and stochastic depth draw from the global generator: tied to the epoch, for resuming.
+        torch.manual_seed(epoch)
+        started, recording = time.perf_counter(), 0.0
+        total, images = torch.zeros((), device=self.accelerator.device), 0
+        for number, (inputs, targets, indices) in enumerate(self.batches.epoch(epoch)):
+            if self.augment is not None:
+                inputs = self.augment(inputs, epoch, number)
+            value, seconds = self._step(inputs, targets, indices, epoch)
+            recording += seconds
+            total += value * len(indices)
+            images += len(indices)
+            self.progress(self.phase, epoch * len(self.batches) + number + 1, self.total_steps)
+        recording += self._recorded(Recorder.end_epoch)
+        seconds = time.perf_counter() - started
+        mean_loss = float(total) / max(images, 1)
+        if not math.isfinite(mean_loss):
+            raise LabelmendError(
+                f"Expected a finite loss, got {mean_loss} in epoch {epoch + 1}; lower --lr and try again."
+            )
+        rate = float(self.rate.get_last_lr()[0])
+        return Epoch(epoch, mean_loss, seconds, images / seconds, recording / seconds, rate)
+
+    def _step(self, inputs: Tensor, targets: Tensor, indices: Tensor, epoch: int) -> tuple[Tensor, float]:
+        """Train on one batch; return its loss and the seconds that the recorder took."""
+        with self.accelerator.autocast():
+            logits = self.network(inputs)
+        if self.recorder is not None:
+            logits.retain_grad()
+        value: Tensor = self.loss(logits, targets, epoch=epoch)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.accelerator.backward(value)
+        gradients = None if self.recorder is None else logits.grad
+        seconds = self._recorded(Recorder.observe, indices, logits.detach(), gradients)
+        self.optimiser.step()
+        self.rate.step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return value.detach(), seconds
+
+    def _recorded(self, method: Callable[..., None], *arguments: Any) -> float:
+        if self.recorder is None:
+            return 0.0
+        begun = time.perf_counter()
+        method(self.recorder, *arguments)
+        return time.perf_counter() - begun
+
+    def candidates(self) -> list[tuple[nn.Module, bool]]:
+        """Return the networks that may be kept: the trained one and, where there is one, its moving average."""
+        average = [] if self.average is None else [(self.average.module, True)]
+        return [(self.network, False), *average]
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name) for name in ("network", "loss", "optimiser", "rate", "average", "recorder")}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of every part, to resume from."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load(self, states: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        for name, part in self._parts().items():
+            if name in states:
+                part.load_state_dict(states[name])
+
+
+def _keep_best(state: FitState, epoch: Epoch, loop: _Loop, evaluate: Evaluate | None) -> None:
+    """Add an epoch to the history and keep its weights when they are the best so far."""
+    network, averaged = loop.candidates()[-1]
+    if evaluate is not None:
+        found = [(evaluate(network), network, averaged) for network, averaged in loop.candidates()]
+        evaluation, network, averaged = max(found, key=lambda entry: _rank(entry[0]))
+        epoch = replace(epoch, evaluation=evaluation, averaged=averaged)
+    state.history.append(epoch)
+    best = state.history[state.best_epoch].evaluation if state.best else None
+    if best is None or epoch.evaluation is None or _rank(epoch.evaluation) > _rank(best):
+        state.best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        state.best_epoch = epoch.epoch
+
+
+def _rank(evaluation: Evaluation) -> float:
+    """mAP, below everything where no class has a positive."""
+    return -1.0 if math.isnan(evaluation.mean_average_precision) else evaluation.mean_average_precision
+
+
+def _is_exhausted(state: FitState, patience: int | None) -> bool:
+    return patience is not None and bool(state.best) and len(state.history) - 1 - state.best_epoch >= patience

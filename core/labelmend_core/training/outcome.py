@@ -1,0 +1,102 @@
+"""What a finished run leaves: tables, probabilities, dynamics and metrics."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from labelmend_core.metrics import Evaluation, evaluate
+from labelmend_core.run_folder import RunFolder
+from labelmend_core.training.dynamics import Recorder
+from labelmend_core.training.fit import Epoch, FitState
+from labelmend_core.types import LabelMatrix
+
+OUT_OF_SAMPLE, DYNAMICS = "out-of-sample", "dynamics"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training found.
+
+    Attributes:
+        state: of the final fit.
+        recorder: that watched the final fit.
+        pred_probs: (N, K), NaN rows for unreadable images.
+        pred_probs_source: "out-of-sample" (from a model that had not seen the image) or "dynamics".
+    """
+
+    state: FitState
+    recorder: Recorder
+    pred_probs: NDArray[np.floating]
+    pred_probs_source: str
+
+
+def write_history(run: RunFolder, history: list[Epoch], recorder: Recorder) -> None:
+    """Write `metrics.parquet` and `gradients.parquet`; called after every epoch."""
+    run.write_table("metrics", [_row(epoch) for epoch in history])
+    run.write_table("gradients", recorder.gradients())
+
+
+def write_outcome(run: RunFolder, outcome: Outcome, labels: LabelMatrix) -> dict[str, Any]:
+    """Write probabilities, dynamics and per-class metrics; return the run's metrics by name.
+
+    Measured on validation data where there is some, otherwise on the labels that were trained on, which
+    says so (`on`): there, higher also means better at repeating their errors.
+    """
+    run.write_pred_probs(outcome.pred_probs)
+    run.dynamics.mkdir(exist_ok=True)
+    outcome.recorder.dynamics().save(run.dynamics)
+    write_history(run, outcome.state.history, outcome.recorder)
+    best = outcome.state.history[outcome.state.best_epoch]
+    evaluation, on = best.evaluation, "validation"
+    if evaluation is None:
+        seen = ~np.isnan(outcome.pred_probs[:, 0])
+        evaluation = evaluate(labels.dense()[seen], np.asarray(outcome.pred_probs)[seen].astype(np.float32))
+        on = f"{outcome.pred_probs_source} probabilities against the labels trained on"
+    run.write_table("per_class", _per_class(evaluation, labels))
+    epochs = outcome.state.history
+    return {
+        "map": _number(evaluation.mean_average_precision),
+        "cf1": _number(evaluation.cf1),
+        "of1": _number(evaluation.of1),
+        "on": on,
+        "left_out": list(evaluation.left_out),
+        "best_epoch": outcome.state.best_epoch,
+        "averaged": best.averaged,
+        "epochs": len(epochs),
+        "images_per_second": float(np.median([epoch.images_per_second for epoch in epochs])),
+        "recorder_share": float(np.median([epoch.recorder_share for epoch in epochs])),
+        "pred_probs": outcome.pred_probs_source,
+    }
+
+
+def _row(epoch: Epoch) -> dict[str, Any]:
+    evaluation = epoch.evaluation
+    return {
+        "epoch": epoch.epoch,
+        "loss": epoch.loss,
+        "map": np.nan if evaluation is None else evaluation.mean_average_precision,
+        "cf1": np.nan if evaluation is None else evaluation.cf1,
+        "of1": np.nan if evaluation is None else evaluation.of1,
+        "images_per_second": epoch.images_per_second,
+        "seconds": epoch.seconds,
+        "recorder_share": epoch.recorder_share,
+        "lr": epoch.lr,
+    }
+
+
+def _per_class(evaluation: Evaluation, labels: LabelMatrix) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "class_index": np.arange(labels.shape[1]),
+            "average_precision": evaluation.average_precision,
+            "positives": labels.positives_per_class(),
+        }
+    )
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else float(value)
