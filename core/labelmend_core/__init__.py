@@ -1,5 +1,28 @@
 """What labelmend knows: labels, losses, models, training, detection, the ledger and the workspace."""
 
-from labelmend_core.types import AnnotatedDataset, Decision, Kind, LabelMatrix, Suggestion, Verdict
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["AnnotatedDataset", "Decision", "Kind", "LabelMatrix", "Suggestion", "Verdict"]
+from labelmend_core.types import AnnotatedDataset, Decision, Dynamics, Kind, LabelMatrix, Suggestion, Verdict
+
+if TYPE_CHECKING:
+    from labelmend_core.detection import find_label_issues
+
+__all__ = [
+    "AnnotatedDataset",
+    "Decision",
+    "Dynamics",
+    "Kind",
+    "LabelMatrix",
+    "Suggestion",
+    "Verdict",
+    "find_label_issues",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Detection brings pandas and the database along: only who asks for it waits for them.
+    if name == "find_label_issues":
+        from labelmend_core.detection import find_label_issues
+
+        return find_label_issues
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """The files that a training run leaves in `runs/<id>/`; readable without torch."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from labelmend_core.errors import InputError
 from labelmend_core.files import replacing
+from labelmend_core.types import Dynamics
 
 
 class RunFolder:
@@ -21,7 +23,6 @@ class RunFolder:
         self.model = folder / "model.safetensors"
         self.model_info = folder / "model.json"
         self.state = folder / "state.pt"
-        self.dynamics = folder / "dynamics"
         self.parts = folder / "parts"
 
     def write_config(self, settings: Mapping[str, Any]) -> None:
@@ -58,6 +59,19 @@ class RunFolder:
             )
         pred_probs: NDArray[np.float16] = np.load(path, mmap_mode="r")
         return pred_probs
+
+    def write_dynamics(self, dynamics: Dynamics) -> None:
+        """Write `dynamics/*.npy`, probabilities as float16."""
+        (self.path / "dynamics").mkdir(exist_ok=True)
+        for field in fields(dynamics):
+            array = getattr(dynamics, field.name)
+            half = array.astype(np.float16) if array.dtype == np.float32 else array
+            write_array(self.path / "dynamics" / f"{field.name}.npy", half)
+
+    def dynamics(self) -> Dynamics:
+        """Return what `write_dynamics` wrote, memory-mapped."""
+        names = [field.name for field in fields(Dynamics)]
+        return Dynamics(**{name: np.load(self.path / "dynamics" / f"{name}.npy", mmap_mode="r") for name in names})
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

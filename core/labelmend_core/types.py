@@ -13,6 +13,7 @@ from scipy import sparse
 from labelmend_core.errors import InputError
 
 Int8Array = NDArray[np.int8]
+Int16Array = NDArray[np.int16]
 IntArray = NDArray[np.int64]
 
 PRESENT, ABSENT, UNOBSERVED = 1, -1, 0
@@ -240,6 +241,24 @@ class AnnotatedDataset:
             raise InputError("Expected every image_id once; was an image listed twice?")
         if len(set(self.class_names)) != len(self.class_names):
             raise InputError("Expected every class name once; does the class file repeat a line?")
+
+
+@dataclass(frozen=True, eq=False)
+class Dynamics:
+    """What was recorded of every cell while a network learned; arrays of shape (N, K).
+
+    Attributes:
+        mean, variance: of p over the epochs, NaN where an image was never seen.
+        last: p of the last epoch, NaN likewise.
+        flip_epoch: int16, first epoch (0-based) at which an unobserved cell had p > tau, -1 for never.
+        flips: int16, how often the cell crossed tau between one epoch and the next.
+    """
+
+    mean: NDArray[np.floating]
+    variance: NDArray[np.floating]
+    last: NDArray[np.floating]
+    flip_epoch: Int16Array
+    flips: Int16Array
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """Training: the loop, what it watches, and the two ways to use it (probe, finetune)."""
 
 from labelmend_core.training.data import TrainingData
-from labelmend_core.training.dynamics import Dynamics, Recorder
+from labelmend_core.training.dynamics import Recorder
 from labelmend_core.training.fit import Epoch, FitState, Schedule, fit
 from labelmend_core.training.progress import Progress, Stopped
 from labelmend_core.training.run import train
 from labelmend_core.training.settings import RunSettings
 
 __all__ = [
-    "Dynamics",
     "Epoch",
     "FitState",
     "Progress",

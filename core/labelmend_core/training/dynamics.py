@@ -6,8 +6,6 @@ each of the N x K cells, mean and variance of p over the epochs (Swayamdipta et 
 every epoch the mean loss gradient by probability.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,43 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelmend_core.files import replacing
+from labelmend_core.types import Dynamics
 
 GROUPS = ("positive", "unobserved", "absent", "flagged")
 N_BINS = 20
 NEVER = -1
 _BLOCK_CELLS = 65_536  # cells a block at the end of an epoch: 256 KiB an array
-_FIELDS = ("mean", "variance", "last", "flip_epoch", "flips")
-
-
-@dataclass(frozen=True)
-class Dynamics:
-    """What was recorded of every cell; arrays of shape (N, K), NaN or -1 where an image was never seen.
-
-    Attributes:
-        mean, variance: float32, of p over the epochs.
-        last: float32, p of the last epoch.
-        flip_epoch: int16, first epoch (0-based) at which an unobserved cell had p > tau, -1 for never.
-        flips: int16, how often the cell crossed tau between one epoch and the next.
-    """
-
-    mean: NDArray[np.float32]
-    variance: NDArray[np.float32]
-    last: NDArray[np.float32]
-    flip_epoch: NDArray[np.int16]
-    flips: NDArray[np.int16]
-
-    def save(self, folder: Path) -> None:
-        """Write one `.npy` file an array; probabilities as float16."""
-        for name in _FIELDS:
-            array = getattr(self, name)
-            with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as stream:
-                np.save(stream, array.astype(np.float16) if array.dtype == np.float32 else array)
-
-    @classmethod
-    def load(cls, folder: Path) -> "Dynamics":
-        """Open what `save` wrote, memory-mapped."""
-        return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _FIELDS})
 
 
 class Recorder:

@@ -46,8 +46,7 @@ def write_outcome(run: RunFolder, outcome: Outcome, labels: LabelMatrix) -> dict
     says so (`on`): there, higher also means better at repeating their errors.
     """
     run.write_pred_probs(outcome.pred_probs)
-    run.dynamics.mkdir(exist_ok=True)
-    outcome.recorder.dynamics().save(run.dynamics)
+    run.write_dynamics(outcome.recorder.dynamics())
     write_history(run, outcome.state.history, outcome.recorder)
     best = outcome.state.history[outcome.state.best_epoch]
     evaluation, on = best.evaluation, "validation"
