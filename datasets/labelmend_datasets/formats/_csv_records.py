@@ -77,7 +77,7 @@ def same_length(record: Record, header: Record, source: Path) -> None:
     """Raise an `AnnotationError` if a record has not one field a column."""
     if len(record.fields) != len(header.fields):
         expected = f"{len(header.fields)} columns as in the header"
-        cure = "is a comma missing, or one too many that wants quotes"
+        cure = "is a comma missing, or one too many that wants quotes?"
         raise fault(source, record.place, expected, str(len(record.fields)), cure)
 
 

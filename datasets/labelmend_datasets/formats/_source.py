@@ -12,7 +12,8 @@ _SHOWN_CHARACTERS = 80
 
 def fault(source: Path, record: str, expected: str, got: str, cure: str) -> AnnotationError:
     """Return the error of one record: what was expected, what came, in which file and record, the likely cure."""
-    return AnnotationError(f"{source}, {record}: expected {expected}, got {got}; {cure}.")
+    end = "" if cure.endswith("?") else "."
+    return AnnotationError(f"{source}, {record}: expected {expected}, got {got}; {cure}{end}")
 
 
 def shown(value: object) -> str:

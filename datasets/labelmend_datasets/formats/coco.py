@@ -92,16 +92,16 @@ def _parse(text: str, source: Path) -> _Instances:
             for number, element in enumerate(elements if key in take_in else ()):
                 take_in[key](instances, element, f"{key}[{number}]", source)
     except JSONDecodeError as error:
-        got = f"{error.msg} at column {error.colno}"
-        raise fault(source, f"line {error.lineno}", "JSON", got, "was the file cut off or edited by hand") from error
+        got = f"an error at column {error.colno} ({error.msg})"
+        raise fault(source, f"line {error.lineno}", "JSON", got, "was the file cut off or edited by hand?") from error
     except RecursionError as error:
         raise AnnotationError(f"{source}: expected COCO instances, got JSON that is nested too deeply.") from error
     for key in take_in:
         if key not in found:
-            raise fault(source, "top level", f"a list {key!r}", "none", "is this a COCO instances file")
+            raise fault(source, "top level", f"a list {key!r}", "none", "is this a COCO instances file?")
     instances.images.require_some()
     if not instances.category_names:
-        raise fault(source, "categories", "at least one category", "an empty list", "is this a COCO instances file")
+        raise fault(source, "categories", "at least one category", "an empty list", "is this a COCO instances file?")
     return instances
 
 
@@ -135,14 +135,14 @@ def _native_id(element: Element, name: str, record: str, source: Path) -> Native
     value = _value(element, name)
     if isinstance(value, int | str) and not isinstance(value, bool):
         return value
-    raise fault(source, record, f"a number or string {name!r}", shown(value), "is this a COCO instances file")
+    raise fault(source, record, f"a number or string {name!r}", shown(value), "is this a COCO instances file?")
 
 
 def _string(element: Element, name: str, record: str, source: Path) -> str:
     value = _value(element, name)
     if isinstance(value, str):
         return value
-    raise fault(source, record, f"a string {name!r}", shown(value), "is this a COCO instances file")
+    raise fault(source, record, f"a string {name!r}", shown(value), "is this a COCO instances file?")
 
 
 def _require_new(native: NativeId, known: Mapping[NativeId, int], record: str, source: Path) -> None:

@@ -111,8 +111,9 @@ def _index(token: str, n_classes: int | None, source: Path, number: int) -> int:
     largest = LARGEST_UNNAMED if n_classes is None else n_classes - 1
     if not 0 <= index <= largest:
         known = "no class file was given" if n_classes is None else f"K = {n_classes}"
-        cure = "indices are zero-based; does the class file belong to this list"
-        raise fault(source, f"line {number}", f"class indices 0…{largest} ({known})", str(index), cure)
+        cure = "name so many in a class file" if n_classes is None else "does the class file belong to this list?"
+        expected = f"zero-based class indices 0…{largest} ({known})"
+        raise fault(source, f"line {number}", expected, str(index), cure)
     return index
 
 

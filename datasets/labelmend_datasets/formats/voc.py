@@ -108,13 +108,15 @@ def _parse(path: Path) -> _File:
         collector = _Collector(path, path.read_bytes())
     try:
         return collector.parse()
+    except AnnotationError:
+        raise
     except DefusedXmlException as error:
         got = f"an entity or an external reference ({type(error).__name__})"
         raise fault(path, "document type", "an XML file without entity definitions", got, "remove them") from error
     except ParseError as error:
         line, column = error.position
-        got = f"an error ({error.msg.partition(':')[0]}) at column {column}"
-        raise fault(path, f"line {line}", "well-formed XML", got, "was the file cut off or edited by hand") from error
+        got = f"an error at column {column} ({str(error).partition(':')[0]})"
+        raise fault(path, f"line {line}", "well-formed XML", got, "was the file cut off or edited by hand?") from error
     except (LookupError, ValueError) as error:  # the declared encoding
         raise fault(path, "line 1", "XML in UTF-8", f"an error ({error})", "save the file as UTF-8") from error
 
@@ -138,7 +140,7 @@ class _Collector:
         self._parser.feed(self._raw)
         self._parser.close()
         if not self._filename:
-            cure = "is this a Pascal VOC annotation"
+            cure = "is this a Pascal VOC annotation?"
             raise fault(self._file, "annotation", "a filename element", "none or an empty one", cure)
         return _File(self._file, self._filename, self._objects)
 
