@@ -2,7 +2,7 @@
 
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +11,15 @@ from labelmend_core.errors import WorkspaceError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_FOLDER = {errno.ENOTDIR, errno.EEXIST}
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; after the block it is synced and renamed to `path`.
 
-    On any error the temporary file is removed and `path` stays as it was.
+    The temporary path is an empty file with the suffix of `path`, by which some libraries choose what to write.
+    On any error it is removed and `path` stays as it was. The new file's permissions follow the umask.
 
     Raises:
         WorkspaceError: the disk is full or the folder cannot be written to.
@@ -32,21 +34,24 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = beside(path)
+        temporary.touch(exist_ok=False)
         try:
             yield temporary
             _sync(temporary)
-            temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
 
+def beside(path: Path) -> Path:
+    """Return a hidden path in the folder of `path`, with its suffix, that nothing has yet."""
+    return path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn a full disk or a read-only folder into a `WorkspaceError` that names `path` and the cure."""
+    """Turn a full disk or a folder that cannot be written to into a `WorkspaceError` that names `path` and the cure."""
     try:
         yield
     except OSError as error:
@@ -55,12 +60,27 @@ def explained(path: Path) -> Iterator[None]:
                 f"Expected room to write {path}, but the disk is full; nothing was changed there. "
                 "Free some space and run the command again."
             ) from error
+        if not _concerns(error, path):
+            raise
         if error.errno in _READ_ONLY:
             raise WorkspaceError(
                 f"Expected to be able to write {path}, but it is read-only; nothing was changed there. "
                 "Choose another folder or mend its permissions."
             ) from error
+        if error.errno in _NO_FOLDER:
+            raise WorkspaceError(
+                f"Expected {path.parent} to be a folder or not there, but a file is in its way; nothing was changed. "
+                "Choose another folder."
+            ) from error
         raise
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    """Whether an error is about `path`, what is beside or above it, and not about a file read on the way."""
+    if error.filename is None:
+        return True
+    failed = Path(error.filename).absolute()
+    return failed.is_relative_to(path.absolute().parent) or path.absolute().is_relative_to(failed)
 
 
 def _sync(path: Path) -> None:
@@ -69,9 +89,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
