@@ -3,7 +3,11 @@
 Decisions are only ever appended: triggers refuse to update or delete one.
 """
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import cast
 
 from sqlalchemy import (
     JSON,
@@ -28,6 +32,8 @@ from sqlalchemy import (
 )
 
 from labelmend_core.errors import WorkspaceError
+from labelmend_core.files import replacing
+from labelmend_core.ledger._faults import raise_explained
 
 SCHEMA_VERSION = 1
 
@@ -74,6 +80,7 @@ runs = Table(
     Column("settings", JSON, nullable=False),
     Column("metrics", JSON, nullable=False),
     Column("pid", Integer),  # process that trains it
+    Column("process_started", Float),  # seconds after boot: a later process may get the same pid
 )
 
 suggestions = Table(
@@ -91,7 +98,8 @@ suggestions = Table(
     Column("high", Float, nullable=False),
     Column("reason", JSON, nullable=False),
     UniqueConstraint("run_id", "image_index", "class_index"),
-    Index("suggestion_queue", "run_id", "class_index", "kind", "rank"),
+    Index("suggestion_queue", "run_id", "class_index", "kind", "rank", "error_probability"),  # covers Queue.counts
+    Index("suggestion_rank", "run_id", "kind", "rank"),
 )
 
 reviewers = Table(
@@ -121,6 +129,7 @@ decisions = Table(
     CheckConstraint("(verdict = 'undo') = (undoes_client IS NOT NULL AND undoes_seq IS NOT NULL)"),
     Index("decision_cell", "class_index", "image_index"),
     Index("decision_undone", "undoes_client", "undoes_seq"),
+    Index("decision_suggestion", "suggestion_id"),  # or deleting a suggestion would scan all decisions
     sqlite_autoincrement=True,
 )
 
@@ -147,34 +156,55 @@ MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
 
 
 def prepare(writing: Engine) -> None:
-    """Create the tables in an empty database, or migrate an older one; each step in one transaction.
+    """Create the tables in an empty database, or migrate an older one to this version in one transaction.
+
+    Before it migrates, a copy of the database is kept beside it, as `workspace.db.version-<n>.bak`.
 
     Raises:
         WorkspaceError: the database is of a newer version than this program.
     """
     with writing.begin() as connection:
         if not inspect(connection).has_table(schema_version.name):
-            metadata.create_all(connection)
-            connection.execute(text(_STANDING))
-            if connection.dialect.name == "sqlite":
-                for trigger in _APPEND_ONLY:
-                    connection.execute(text(trigger))
-            connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
-    version = found_version(writing)
-    while version < SCHEMA_VERSION:
-        with writing.begin() as connection:
-            MIGRATIONS[version](connection)
-            version += 1
-            connection.execute(schema_version.update().values(version=version))
+            _create(connection)
+        # Read under the write lock: another process may just have migrated it.
+        version = found_version(connection)
+        if version < SCHEMA_VERSION:
+            _back_up(writing, version)
+            for step in range(version, SCHEMA_VERSION):
+                MIGRATIONS[step](connection)
+            connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
 
 
-def found_version(engine: Engine) -> int:
+def found_version(connection: Connection) -> int:
     """Return the schema version of a database, refusing one that a newer labelmend wrote."""
-    with engine.connect() as connection:
-        version = connection.execute(select(schema_version.c.version)).scalar_one()
+    version = connection.execute(select(schema_version.c.version)).scalar_one()
     if version > SCHEMA_VERSION:
         raise WorkspaceError(
             f"Expected a workspace of schema version {SCHEMA_VERSION} or older, got {version}; "
             "it was written by a newer labelmend. Upgrade labelmend to open it."
         )
     return int(version)
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(text(_STANDING))
+    if connection.dialect.name == "sqlite":
+        for trigger in _APPEND_ONLY:
+            connection.execute(text(trigger))
+    connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+
+
+def _back_up(engine: Engine, version: int) -> None:
+    """Copy what is committed to a file of its own, while the caller holds the write lock."""
+    database = Path(str(engine.url.database))
+    with (
+        replacing(database.with_name(f"{database.name}.version-{version}.bak")) as copy,
+        closing(engine.raw_connection()) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        try:
+            cast(sqlite3.Connection, source.driver_connection).backup(target)
+        except sqlite3.Error as error:
+            raise_explained(error, str(copy))
+            raise
