@@ -13,6 +13,8 @@ from labelmend_core.errors import InputError
 from labelmend_core.ledger import schema
 from labelmend_core.ledger.engine import writing
 
+_SAME_START_SECONDS = 2.0  # the boot time is known to the second only
+
 
 class Status(StrEnum):
     """Where a run stands; `STOPPED` can be resumed, as can `DIED` (its process is gone)."""
@@ -73,18 +75,18 @@ class Runs:
                     n_decisions=n_decisions,
                     settings=dict(settings),
                     metrics={},
-                    pid=psutil.Process().pid,
+                    **_this_process(),
                 )
             )
         return run_id
 
     def resume(self, run_id: str) -> None:
         """Mark a stopped or dead run as run by this process."""
-        self._update(run_id, status=Status.RUNNING.value, pid=psutil.Process().pid)
+        self._update(run_id, status=Status.RUNNING.value, **_this_process())
 
     def finish(self, run_id: str, status: Status, metrics: Mapping[str, Any] | None = None) -> None:
         """Record how a run ended."""
-        values: dict[str, Any] = {"status": status.value, "pid": None}
+        values: dict[str, Any] = {"status": status.value, "pid": None, "process_started": None}
         if metrics is not None:
             values["metrics"] = dict(metrics)
         self._update(run_id, **values)
@@ -113,9 +115,29 @@ class Runs:
             connection.execute(schema.runs.update().where(schema.runs.c.run_id == run_id).values(**values))
 
 
+def _this_process() -> dict[str, Any]:
+    process = psutil.Process()
+    return {"pid": process.pid, "process_started": _started(process)}
+
+
+def _started(process: psutil.Process) -> float:
+    """Return when a process started, in seconds after boot: unlike the time of day, no set clock moves it."""
+    return process.create_time() - psutil.boot_time()
+
+
+def _is_alive(pid: int, started: float) -> bool:
+    """Whether the process still trains: it is there, is the same one, and is not a dead one that nobody waited for."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(_started(process) - started) < _SAME_START_SECONDS
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _as_record(row: Row[Any]) -> RunRecord:
     status = Status(row.status)
-    if status is Status.RUNNING and not psutil.pid_exists(row.pid or 0):
+    if status is Status.RUNNING and not _is_alive(row.pid, row.process_started):
         status = Status.DIED
     return RunRecord(
         run_id=row.run_id,
