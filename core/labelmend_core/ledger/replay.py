@@ -7,6 +7,7 @@ from labelmend_core.ledger.store import standing
 from labelmend_core.types import ABSENT, PRESENT, Decision, LabelMatrix, Verdict
 
 Cell = tuple[int, int]
+_LABELS = {Verdict.PRESENT: PRESENT, Verdict.ABSENT: ABSENT}
 
 
 class Policy(StrEnum):
@@ -33,42 +34,42 @@ def replay(given_labels: LabelMatrix, events: Iterable[Decision], policy: Policy
         events: the ledger's events in the order of their commit, undo events included.
         policy: whose word counts.
     """
-    values = {cell: value for cell, votes in _votes(events).items() if (value := _outcome(votes, policy)) is not None}
-    images = [image for image, _ in values]
-    classes = [class_index for _, class_index in values]
-    return given_labels.replace(images, classes, list(values.values()))
+    decided = decided_by(events, policy)
+    images = [image for image, _ in decided]
+    classes = [class_index for _, class_index in decided]
+    return given_labels.replace(images, classes, [_LABELS[decision.verdict] for decision in decided.values()])
 
 
-def decided_by(events: Iterable[Decision]) -> dict[Cell, Decision]:
-    """Return for each (image, class) cell the last standing decision that says present or absent."""
-    definite = (Verdict.PRESENT, Verdict.ABSENT)
-    return {(e.image, e.class_index): e for e in standing(events) if e.verdict in definite}
+def decided_by(events: Iterable[Decision], policy: Policy = Policy.LATEST) -> dict[Cell, Decision]:
+    """Return for each (image, class) cell that is decided under the policy the last decision that says so.
+
+    Its verdict is present or absent, what `replay` writes; a cell that stays as given is not in it.
+    """
+    settled = {cell: _settled(list(answers.values()), policy) for cell, answers in _answers(events).items()}
+    return {cell: decision for cell, decision in settled.items() if decision is not None}
 
 
-def _votes(events: Iterable[Decision]) -> dict[Cell, dict[str, Verdict]]:
+def _answers(events: Iterable[Decision]) -> dict[Cell, dict[str, Decision]]:
     """Each cell's reviewers with their last answer; the reviewer who answered last comes last."""
-    votes: dict[Cell, dict[str, Verdict]] = {}
+    answers: dict[Cell, dict[str, Decision]] = {}
     for event in standing(events):
         if event.verdict is Verdict.SKIP:
             continue
-        of_cell = votes.setdefault((event.image, event.class_index), {})
+        of_cell = answers.setdefault((event.image, event.class_index), {})
         of_cell.pop(event.reviewer, None)
-        of_cell[event.reviewer] = event.verdict
-    return votes
+        of_cell[event.reviewer] = event
+    return answers
 
 
-def _outcome(votes: dict[str, Verdict], policy: Policy) -> int | None:
-    """Return 1, -1, or None where the cell stays as given."""
-    answers = list(votes.values())
-    definite = [answer for answer in answers if answer is not Verdict.UNSURE]
+def _settled(answers: list[Decision], policy: Policy) -> Decision | None:
+    """Return the last decision that says what the policy makes of the answers, None where the cell stays as given."""
+    present = [answer for answer in answers if answer.verdict is Verdict.PRESENT]
+    absent = [answer for answer in answers if answer.verdict is Verdict.ABSENT]
+    definite = [answer for answer in answers if answer.verdict is not Verdict.UNSURE]
     if not definite:
         return None
-    present = sum(answer is Verdict.PRESENT for answer in definite)
-    absent = len(definite) - present
     if policy is Policy.LATEST:
-        return PRESENT if definite[-1] is Verdict.PRESENT else ABSENT
+        return definite[-1]
     if policy is Policy.MAJORITY:
-        return None if present == absent else (PRESENT if present > absent else ABSENT)
-    if len(set(answers)) > 1:
-        return None
-    return PRESENT if present else ABSENT
+        return None if len(present) == len(absent) else max(present, absent, key=len)[-1]
+    return definite[-1] if len(answers) in (len(present), len(absent)) else None
