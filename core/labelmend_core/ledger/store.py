@@ -4,17 +4,18 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, func, select
+from sqlalchemy import Connection, Engine, Row, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import schema
+from labelmend_core.ledger.catalog import TRAIN
 from labelmend_core.ledger.engine import writing
 from labelmend_core.types import Decision, Verdict
 
-_INSERT = {"sqlite": sqlite_insert, "postgresql": postgresql_insert}
+_INSERT: dict[str, Any] = {"sqlite": sqlite_insert, "postgresql": postgresql_insert}
 _BLOCK = 500  # keys a query, well under SQLite's limit of variables
 
 
@@ -30,30 +31,33 @@ class Ledger:
         A decision whose (client, seq) is already there is skipped, so a client may resend its log.
 
         Raises:
-            InputError: an unknown image or class, an undo of nothing, or a (client, seq) that is
-                already there with another content; then none of the decisions is stored.
+            InputError: an unknown image, class or suggestion, an image that is no training image, an undo of
+                nothing or of an undo, or a (client, seq) that is already there with another content; then none
+                of the decisions is stored.
         """
         if not decisions:
             return 0
-        rows = [_as_row(decision) for decision in decisions]
+        _refuse_malformed(decisions)
         insert = _INSERT[self._engine.dialect.name]
+        table = schema.decisions
         try:
             with writing(self._engine).begin() as connection:
                 now = datetime.now(UTC).replace(tzinfo=None)
                 names = [{"name": name, "created_at": now} for name in sorted({d.reviewer for d in decisions})]
                 connection.execute(insert(schema.reviewers).on_conflict_do_nothing(), names)
-                before = connection.execute(select(func.count()).select_from(schema.decisions)).scalar_one()
-                statement = insert(schema.decisions).on_conflict_do_nothing(index_elements=["client", "seq"])
-                connection.execute(statement, rows)
-                after = connection.execute(select(func.count()).select_from(schema.decisions)).scalar_one()
-                self._refuse_rewriting(connection, rows)
-                self._refuse_undo_of_nothing(connection, decisions)
+                last = connection.execute(select(func.max(table.c.decision_id))).scalar() or 0
+                statement = insert(table).on_conflict_do_nothing(index_elements=["client", "seq"])
+                connection.execute(statement, [_as_row(decision) for decision in decisions])
+                _refuse_rewriting(connection, decisions)
+                _refuse_undo_of_nothing(connection, decisions)
+                _refuse_elsewhere(connection, after=last)
+                added = select(func.count()).select_from(table).where(table.c.decision_id > last)
+                return int(connection.execute(added).scalar_one())
         except IntegrityError as error:
             raise InputError(
                 "Expected decisions on images, classes and suggestions of this workspace, got one on an unknown cell; "
-                "was the page opened on another workspace?"
+                "was the page opened on another workspace or before the suggestions were made anew?"
             ) from error
-        return int(after - before)
 
     def decisions(self, *, after: int = 0) -> list[Decision]:
         """Return all events in the order of their commit, undo events included; `after` skips that many."""
@@ -72,31 +76,6 @@ class Ledger:
         with self._engine.connect() as connection:
             return int(connection.execute(query).scalar() or 0)
 
-    @staticmethod
-    def _refuse_rewriting(connection: Any, rows: list[dict[str, Any]]) -> None:
-        """A known (client, seq) must carry what it carried the first time."""
-        sent = {(row["client"], row["seq"]): row for row in rows}
-        for found in _fetch(connection, list(sent)):
-            row = sent[found.client, found.seq]
-            for name in ("image_index", "class_index", "verdict", "reviewer", "undoes_client", "undoes_seq"):
-                if getattr(found, name) != row[name]:
-                    raise InputError(
-                        f"Expected decision {found.seq} of client {found.client} to stay {name} "
-                        f"{getattr(found, name)!r}, got {row[name]!r}; does another tab use this client id?"
-                    )
-
-    @staticmethod
-    def _refuse_undo_of_nothing(connection: Any, decisions: Sequence[Decision]) -> None:
-        wanted = {d.undoes: d for d in decisions if d.undoes is not None}
-        found = {(row.client, row.seq): row for row in _fetch(connection, list(wanted))}
-        for key, undo in wanted.items():
-            row = found.get(key)
-            if row is None or (row.image_index, row.class_index) != (undo.image, undo.class_index):
-                raise InputError(
-                    f"Expected an undo to name a decision on the same cell, got client {key[0]} seq {key[1]}; "
-                    "was that decision never saved?"
-                )
-
 
 def standing(events: Iterable[Decision]) -> list[Decision]:
     """Return the decisions that no undo has taken back, in their order."""
@@ -105,15 +84,84 @@ def standing(events: Iterable[Decision]) -> list[Decision]:
     return [e for e in events if e.verdict is not Verdict.UNDO and (e.client, e.seq) not in undone]
 
 
-def _fetch(connection: Any, keys: list[tuple[str, int]]) -> Iterable[Row[Any]]:
+def _refuse_malformed(decisions: Sequence[Decision]) -> None:
+    for decision in decisions:
+        where = f"decision {decision.seq} of client {decision.client}"
+        if decision.seq < 1:
+            raise InputError(f"Expected the decisions of client {decision.client} to count from 1, got {decision.seq}.")
+        if (decision.verdict is Verdict.UNDO) != (decision.undoes is not None):
+            raise InputError(f"Expected an undo, and nothing else, to name a decision that it takes back, got {where}.")
+        if decision.decided_at.tzinfo is None:
+            raise InputError(f"Expected decided_at to have a time zone, got {decision.decided_at} for {where}.")
+
+
+def _refuse_rewriting(connection: Connection, decisions: Sequence[Decision]) -> None:
+    """A known (client, seq) must carry what it carried the first time."""
+    found = _fetch(connection, [(d.client, d.seq) for d in decisions])
+    for sent in decisions:
+        stored = found[sent.client, sent.seq]
+        for name in ("image", "class_index", "verdict", "reviewer", "suggestion_id", "undoes"):
+            before, now = getattr(stored, name), getattr(sent, name)
+            if before != now:
+                raise InputError(
+                    f"Expected decision {sent.seq} of client {sent.client} to stay as it was sent first, with {name} "
+                    f"{before}, got {now}; does another tab use this client id?"
+                )
+
+
+def _refuse_undo_of_nothing(connection: Connection, decisions: Sequence[Decision]) -> None:
+    found = _fetch(connection, [d.undoes for d in decisions if d.undoes is not None])
+    for undo in decisions:
+        if undo.undoes is None:
+            continue
+        undone = found.get(undo.undoes)
+        client, seq = undo.undoes
+        if undone is None or (undone.image, undone.class_index) != (undo.image, undo.class_index):
+            raise InputError(
+                f"Expected an undo to name a decision on the same cell, got client {client} seq {seq}; "
+                "was that decision never saved?"
+            )
+        if undone.verdict is Verdict.UNDO:
+            raise InputError(
+                f"Expected an undo to name a decision, got the undo of client {client} seq {seq}; "
+                "to take an undo back, decide the cell again."
+            )
+
+
+def _refuse_elsewhere(connection: Connection, after: int) -> None:
+    """A new decision must be on a training image, and on the cell of the suggestion that it answers."""
+    decisions, images, suggestions = schema.decisions.c, schema.images.c, schema.suggestions.c
+    joined = schema.decisions.join(schema.images).outerjoin(
+        schema.suggestions, suggestions.suggestion_id == decisions.suggestion_id
+    )
+    other_cell = or_(suggestions.image_index != decisions.image_index, suggestions.class_index != decisions.class_index)
+    query = select(decisions.client, decisions.seq, decisions.image_index, images.split).select_from(joined)
+    query = query.where(decisions.decision_id > after, or_(images.split != TRAIN, other_cell))
+    wrong = connection.execute(query.limit(1)).first()
+    if wrong is None:
+        return
+    where = f"decision {wrong.seq} of client {wrong.client}"
+    if wrong.split != TRAIN:
+        raise InputError(f"Expected decisions on training images, got {where} on validation image {wrong.image_index}.")
+    raise InputError(
+        f"Expected a decision to be on the cell of its suggestion, got {where} on another; "
+        "was the page opened before the suggestions were made anew?"
+    )
+
+
+def _fetch(connection: Connection, keys: list[tuple[str, int]]) -> dict[tuple[str, int], Decision]:
+    """Return the stored decisions of the given (client, seq)."""
     table = schema.decisions
     by_client: dict[str, list[int]] = {}
     for client, seq in keys:
         by_client.setdefault(client, []).append(seq)
+    found = {}
     for client, numbers in by_client.items():
         for start in range(0, len(numbers), _BLOCK):
             block = numbers[start : start + _BLOCK]
-            yield from connection.execute(select(table).where(table.c.client == client, table.c.seq.in_(block)))
+            for row in connection.execute(select(table).where(table.c.client == client, table.c.seq.in_(block))):
+                found[row.client, row.seq] = _as_decision(row)
+    return found
 
 
 def _as_row(decision: Decision) -> dict[str, Any]:
