@@ -5,9 +5,11 @@ annotations as they came, so that an export does not depend on a file that someb
 `runs/<id>/` holds what training left. Images stay where they are and are only read.
 """
 
+import secrets
 import shutil
-import tempfile
 import tomllib
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +17,7 @@ from pathlib import Path
 import tomli_w
 
 from labelmend_core.errors import InputError, WorkspaceError
-from labelmend_core.files import explained
+from labelmend_core.files import beside, explained, replacing
 from labelmend_core.ledger import TRAIN, VALIDATION, Catalog, Ledger, Policy, Queue, Runs, open_engine, replay
 from labelmend_core.types import AnnotatedDataset, LabelMatrix
 
@@ -70,7 +72,8 @@ class Workspace:
 
         Raises:
             WorkspaceError: `folder` holds a workspace or something else already, or cannot be written.
-            InputError: training and validation do not fit together.
+            InputError: there is no image or no class, training and validation do not fit together, or the
+                annotations cannot be copied.
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "a workspace" if (folder / SETTINGS).exists() else "something else"
@@ -78,16 +81,10 @@ class Workspace:
                 f"Expected {folder} to be empty or not there, but it holds {what}; "
                 "choose another folder with --workspace."
             )
+        source = source.absolute()  # "." has no name
         settings = Settings(format_name, str(image_folder.resolve()), source.name, classes.name if classes else "")
-        with explained(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-            try:
-                _fill(making, settings, dataset, validation, source, classes)
-                making.chmod(0o755)
-                making.replace(folder)
-            finally:
-                shutil.rmtree(making, ignore_errors=True)
+        with explained(folder), _whole_or_absent(folder) as making:
+            _fill(making, settings, dataset, validation, source, classes)
         return cls(folder, settings)
 
     @classmethod
@@ -114,6 +111,9 @@ class Workspace:
             settings = Settings(**values)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
             raise WorkspaceError(f"Expected {path} as labelmend wrote it, but it cannot be read: {error}") from error
+        if not (folder / DATABASE).is_file():
+            # SQLite would make an empty one, and every decision would seem never to have been taken.
+            raise WorkspaceError(f"Expected {folder / DATABASE}, but it is gone; restore it from a backup.")
         return cls(folder, settings)
 
     @cached_property
@@ -167,6 +167,43 @@ class Workspace:
         self._engine.dispose()
 
 
+@contextmanager
+def _whole_or_absent(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder whose content becomes that of `folder` after the block, or vanishes on an error."""
+    there = folder.is_dir()
+    making = folder / f".making.{secrets.token_hex(4)}" if there else beside(folder)
+    making.mkdir(parents=True)
+    try:
+        yield making
+        if there:  # the current folder or a mounted one cannot be replaced; the settings, which make it one, come last
+            for part in sorted(making.iterdir(), key=lambda part: part.name == SETTINGS):
+                part.rename(folder / part.name)
+        else:
+            making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def _keep(source: Path, kept: Path, images: Container[str] = ()) -> None:
+    """Copy a file, or all files of a folder but images; not their permissions: what is read-only is hard to remove."""
+    if not source.is_dir():
+        return _copy(source, kept)
+    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+        name = file.relative_to(source)
+        if str(source.resolve() / name) not in images:
+            (kept / name).parent.mkdir(parents=True, exist_ok=True)
+            _copy(file, kept / name)
+
+
+def _copy(file: Path, kept: Path) -> None:
+    try:
+        shutil.copyfile(file, kept)
+    except OSError as error:
+        if error.filename == str(file):
+            raise InputError(f"Expected to be able to read {file}, got: {error.strerror}.") from error
+        raise
+
+
 def _fill(
     folder: Path,
     settings: Settings,
@@ -177,16 +214,15 @@ def _fill(
 ) -> None:
     for name in ("source/annotations", "source/classes", "runs", "thumbnails", "exports"):
         (folder / name).mkdir(parents=True)
-    kept = folder / "source" / "annotations" / source.name
-    if source.is_dir():
-        shutil.copytree(source, kept)
-    else:
-        shutil.copyfile(source, kept)
+    splits = [dataset] if validation is None else [dataset, validation]
+    images = {f"{settings.image_folder}/{path}" for split in splits for path in split.paths}
+    _keep(source, folder / "source" / "annotations" / source.name, images)
     if classes is not None:
-        shutil.copyfile(classes, folder / "source" / "classes" / classes.name)
+        _keep(classes, folder / "source" / "classes" / classes.name)
     engine = open_engine(folder / DATABASE)
     try:
         Catalog(engine).write(dataset, validation)
     finally:
         engine.dispose()
-    (folder / SETTINGS).write_text(tomli_w.dumps(asdict(settings)), encoding="utf-8")
+    with replacing(folder / SETTINGS) as settings_file:
+        settings_file.write_text(tomli_w.dumps(asdict(settings)), encoding="utf-8")
