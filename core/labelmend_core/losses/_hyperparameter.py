@@ -1,6 +1,5 @@
 """What a loss says about each of its hyperparameters: the checks and the sliders are made from it."""
 
-import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -37,7 +36,7 @@ class Hyperparameter:
             loss: The loss's name, for the message.
 
         Raises:
-            InputError: `value` is of another kind, is not finite, or lies outside [low, high].
+            InputError: `value` is of another kind, NaN, or outside [low, high].
         """
         if isinstance(self.default, bool):
             if isinstance(value, bool):
@@ -54,7 +53,7 @@ class Hyperparameter:
         raise InputError(f"Expected {self.name} of loss '{loss}' to be {expected}, got {value!r}.")
 
     def _within(self, value: float) -> bool:
-        return math.isfinite(value) and self.low <= value <= self.high
+        return self.low <= value <= self.high  # false for NaN
 
 
 # Shared by the losses that read an unobserved cell as a negative: raw data holds no verified negatives, but

@@ -34,6 +34,13 @@ def test_equals_torch_in_loss_and_gradient(loss_and_gradient) -> None:
     torch.testing.assert_close(gradient, expected_gradient)
 
 
+def test_easy_cells_keep_their_small_loss_and_gradient_in_float32(loss_and_gradient) -> None:
+    logits = torch.tensor([[20.0, -20.0]])  # where 1 - sigmoid(20) rounds to 0
+    loss, gradient = loss_and_gradient(build_loss("bce", reduction="none"), logits, torch.tensor([[1, -1]]))
+    torch.testing.assert_close(loss, torch.full((1, 2), math.exp(-20)), rtol=1e-5, atol=0.0)
+    torch.testing.assert_close(gradient, torch.tensor([[-1.0, 1.0]]) * math.exp(-20), rtol=1e-5, atol=0.0)
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.3])
 def test_unobserved_cells_count_by_their_weight_and_verified_negatives_fully(weight, loss_and_gradient) -> None:
     plain, plain_gradient = loss_and_gradient(build_loss("bce", reduction="none"), LOGITS, TARGETS)
