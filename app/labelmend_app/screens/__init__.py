@@ -1,0 +1,1 @@
+"""The Streamlit screens; each module's `render(workspace)` draws one."""
