@@ -1,0 +1,310 @@
+"""Training beside the server: a process of its own, which outlives the page and the server that started it.
+
+What goes on is never held in memory only: `jobs/<stamp>.json` names each process that was started here,
+`jobs/<stamp>.log` holds what it printed, and the database holds its run. So every page, and every later
+server, sees the same.
+"""
+
+import json
+import math
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from labelmend_core.errors import InputError, WorkspaceError
+from labelmend_core.files import explained, replacing
+from labelmend_core.ledger import RunRecord, Status
+from labelmend_core.workspace import Workspace
+
+Command = Literal["train", "suggest"]
+
+RESUMABLE = (Status.STOPPED, Status.DIED, Status.FAILED)
+
+_SAME_START_SECONDS = 2.0  # the boot time is known to the second only
+_TAIL_BYTES = 64_000
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_FRAME = " \t│┃|╭╮╰╯─━┌┐└┘"  # rich draws boxes around its messages
+
+
+@dataclass(frozen=True)
+class Job:
+    """One process that was started from the screens.
+
+    Attributes:
+        name: when it was started, sortable; also the stem of its files.
+        command, arguments: what it runs, without the workspace.
+        pid, process_started: together they name the process, because the system gives a pid out again;
+            seconds after boot, which setting the clock does not move.
+        started_at: UTC.
+        log: what it prints.
+        ended_at, exit_code: None while it runs, and when the server was gone before it ended.
+    """
+
+    name: str
+    command: Command
+    arguments: tuple[str, ...]
+    pid: int
+    process_started: float
+    started_at: datetime
+    log: Path
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs; another process of the same pid does not count."""
+        return self._process() is not None
+
+    def end(self) -> None:
+        """End the process and its children without waiting for a batch; its run can be resumed."""
+        process = self._process()
+        if process is None:
+            return
+        with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+            children = process.children(recursive=True)
+            process.terminate()
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.terminate()
+
+    def _process(self) -> psutil.Process | None:
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(_started(process) - self.process_started) < _SAME_START_SECONDS
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+@dataclass(frozen=True)
+class Running:
+    """What goes on in a workspace: `job` is None when it was started in a terminal, `run_id` before the run is made."""
+
+    job: Job | None
+    run_id: str | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is; `eta_seconds`, `epoch` (counted from 0) and `epochs` are None where they make no sense."""
+
+    phase: str
+    done: int
+    total: int
+    eta_seconds: float | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+
+    @property
+    def share(self) -> float:
+        """The share of the phase that is done, in [0, 1]."""
+        return min(max(self.done / self.total, 0.0), 1.0) if self.total else 0.0
+
+
+def start(workspace: Workspace, arguments: Sequence[str], *, command: Command = "train") -> Job:
+    """Start `labelmend COMMAND --workspace … ARGUMENTS` as a process of its own and return it.
+
+    It runs in a session of its own, so that neither the end of the server nor Ctrl-C in its terminal ends it.
+
+    Raises:
+        WorkspaceError: something else is being trained in this workspace, or it cannot be written to.
+    """
+    folder = workspace.folder / "jobs"
+    with explained(folder):
+        folder.mkdir(exist_ok=True)
+    with _one_at_a_time(folder):
+        going = running(workspace)
+        if going is not None:
+            raise WorkspaceError(
+                "Expected nothing else to be running in this workspace, but "
+                f"{going.run_id or 'a job that was just started'} is; wait for it or stop it first."
+            )
+        _forget_stop(workspace, arguments)
+        now = datetime.now(UTC)
+        log = folder / f"{now:%Y%m%d-%H%M%S-%f}.log"
+        line = [sys.executable, "-m", "labelmend_app.cli", command, "--workspace", str(workspace.folder), *arguments]
+        # Unbuffered, so that the log is live; wide, so that an error stays on one line.
+        environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "400", "NO_COLOR": "1"}
+        with explained(log), log.open("wb") as output:
+            process = subprocess.Popen(
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+            )
+        started = _started(psutil.Process(process.pid))
+        job = Job(log.stem, command, tuple(arguments), process.pid, started, now, log)
+        _write(job)
+    # Without somebody who waits, the ended process stays in the process table and looks alive to the database.
+    threading.Thread(target=_reap, args=(process, job), name=f"reap-{process.pid}", daemon=True).start()
+    return job
+
+
+def latest(folder: Path) -> Job | None:
+    """Return the job that was started last in the workspace at `folder`, None when there is none."""
+    newest = max((folder / "jobs").glob("*.json"), default=None)
+    return None if newest is None else _read(newest)
+
+
+def running(workspace: Workspace) -> Running | None:
+    """Return what is being trained in a workspace, None when nothing is."""
+    job = latest(workspace.folder)
+    if job is not None and job.alive:
+        return Running(job, run_of(workspace, job))
+    for record in workspace.runs.all():
+        if record.status is Status.RUNNING:
+            return Running(None, record.run_id)
+    return None
+
+
+def run_of(workspace: Workspace, job: Job) -> str | None:
+    """Return the run that a job makes or made, None when it has not come so far."""
+    if job.command != "train":
+        return None
+    if "--resume" in job.arguments[:-1]:
+        return job.arguments[job.arguments.index("--resume") + 1]
+    made = [r for r in workspace.runs.all() if job.started_at <= r.created_at <= (job.ended_at or datetime.now(UTC))]
+    return min(made, key=lambda record: record.created_at).run_id if made else None
+
+
+def request_stop(workspace: Workspace, run_id: str) -> None:
+    """Ask a run to stop after the batch at hand; it can be resumed.
+
+    Raises:
+        InputError: there is no such run.
+        WorkspaceError: its folder cannot be written to.
+    """
+    with replacing(workspace.run_folder(run_id) / "stop") as temporary:
+        temporary.touch()
+
+
+def stop_requested(workspace: Workspace, run_id: str) -> bool:
+    """Whether a run was asked to stop."""
+    return (workspace.run_folder(run_id) / "stop").exists()
+
+
+def progress(run_folder: Path) -> Progress | None:
+    """Return how far a run is, None before it has said so.
+
+    Raises:
+        InputError: `progress.json` is not what a run writes.
+    """
+    path = run_folder / "progress.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return Progress(**{field.name: values[field.name] for field in fields(Progress) if field.name in values})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise InputError(f"Expected {path} as a run writes it, but it cannot be read: {error}") from error
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """Return the last lines of a log without colours; of a redrawn line only its last state."""
+    try:
+        with log.open("rb") as handle:
+            handle.seek(max(log.stat().st_size - _TAIL_BYTES, 0))
+            text = handle.read().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    rows = [row.rsplit("\r", 1)[-1].rstrip() for row in _ANSI.sub("", text).replace("\r\n", "\n").split("\n")]
+    return "\n".join([row for row in rows if row][-lines:])
+
+
+def last_words(job: Job) -> str:
+    """Return the last line that a job printed, freed of frames; how it ended where it printed nothing."""
+    words = [stripped for line in tail(job.log).split("\n") if (stripped := line.strip(_FRAME))]
+    if words:
+        return words[-1]
+    if job.exit_code is not None and job.exit_code < 0:
+        return f"It was ended from outside by signal {-job.exit_code} and printed nothing."
+    return "It ended and printed nothing."
+
+
+def failed(job: Job, run: RunRecord | None) -> bool:
+    """Whether a job ended otherwise than by finishing or by being asked to stop."""
+    if job.alive:
+        return False
+    if job.exit_code is not None:
+        return job.exit_code != 0
+    return run is None or run.status in (Status.FAILED, Status.DIED)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time span in words.
+
+    Example:
+        >>> duration(59.6), duration(61), duration(7384), duration(None)
+        ('1 min 00 s', '1 min 01 s', '2 h 03 min', 'unknown')
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return "unknown"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _started(process: psutil.Process) -> float:
+    return process.create_time() - psutil.boot_time()
+
+
+def _forget_stop(workspace: Workspace, arguments: Sequence[str]) -> None:
+    """Take back the stop that ended the run before, or it would end the resumed one too."""
+    if "--resume" in arguments[:-1]:
+        run_id = arguments[list(arguments).index("--resume") + 1]
+        (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
+
+
+def _reap(process: "subprocess.Popen[bytes]", job: Job) -> None:
+    code = process.wait()
+    if job.log.exists():  # unless the workspace was deleted meanwhile
+        _write(replace(job, exit_code=code, ended_at=datetime.now(UTC)))
+
+
+def _write(job: Job) -> None:
+    values = asdict(job) | {
+        "started_at": job.started_at.isoformat(),
+        "ended_at": job.ended_at and job.ended_at.isoformat(),
+    }
+    del values["log"], values["name"]
+    with replacing(job.log.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(values), encoding="utf-8")
+
+
+def _read(path: Path) -> Job:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    ended = values.pop("ended_at")
+    return Job(
+        **values
+        | {
+            "name": path.stem,
+            "log": path.with_suffix(".log"),
+            "arguments": tuple(values["arguments"]),
+            "started_at": datetime.fromisoformat(values["started_at"]),
+            "ended_at": None if ended is None else datetime.fromisoformat(ended),
+        }
+    )
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold a lock between processes; SQLite's is there on every system and falls with the process that holds it."""
+    with closing(sqlite3.connect(folder / "lock.db", timeout=30, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield

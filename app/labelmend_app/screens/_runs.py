@@ -1,0 +1,55 @@
+"""What the screens show of a run: the tables in its folder, its time and its name in a list."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from labelmend_core.errors import InputError
+from labelmend_core.ledger import RunRecord
+from labelmend_core.run_folder import RunFolder
+
+
+def table(run_folder: Path, name: str) -> pd.DataFrame | None:
+    """Return `metrics`, `gradients` or `per_class` of a run, None when it has not written it so far.
+
+    Read again only when it was written again.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        written = (run_folder / f"{name}.parquet").stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+    return _read(run_folder, name, written)
+
+
+def when(moment: datetime, pattern: str = "%Y-%m-%d %H:%M") -> str:
+    """Return a moment as the reader's clock shows it."""
+    zone = st.context.timezone
+    return moment.astimezone(ZoneInfo(zone) if zone else None).strftime(pattern)
+
+
+def names(records: Sequence[RunRecord]) -> dict[str, str]:
+    """Return what a list shows for each run, by run_id."""
+    return {
+        r.run_id: f"{when(r.created_at)} · {r.mode} · {r.loss} · {r.labels} labels · {r.status.value}{_map(r)}"
+        for r in records
+    }
+
+
+def _map(record: RunRecord) -> str:
+    value = record.metrics.get("map")
+    return "" if value is None else f" · mAP {value:.3f}"
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _read(run_folder: Path, name: str, written: int) -> pd.DataFrame | None:
+    try:
+        return RunFolder(run_folder).table(name)
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise InputError(f"Expected {name}.parquet in {run_folder} as a run writes it, got: {error}") from error

@@ -1,0 +1,289 @@
+"""Overview: what was given, what is suspected, what was answered, and what to do next."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+from scipy import sparse
+
+from labelmend_app import jobs
+from labelmend_app.screens import _charts
+from labelmend_core.ledger import standing
+from labelmend_core.types import PRESENT, LabelMatrix, Verdict
+from labelmend_core.workspace import DATABASE, Workspace
+
+MOST_CLASSES = 60  # more rows than this cannot be told apart in a heat map
+_CHART_CLASSES = 30
+_COUNTS = {
+    "given": "Given labels",
+    "negatives": "Verified absent",
+    "missing": "Suspected missing",
+    "spurious": "Suspected spurious",
+    "answered": "Answered",
+    "open": "Still open",
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Everything that the screen shows.
+
+    Attributes:
+        table: a row for each class: name and the columns of `_COUNTS`, in numbers of images.
+        decisions: standing decisions (skips left out).
+        corrections: cells in which the corrected labels differ from the given ones in meaning (1 or not 1).
+        run_id: the run whose suggestions are counted, None when there is none.
+    """
+
+    table: pd.DataFrame
+    decisions: int
+    corrections: int
+    run_id: str | None
+
+
+def render(workspace: Workspace) -> None:
+    """Draw the screen."""
+    st.title("Overview")
+    counts = _counts(workspace, *_version(workspace))
+    _numbers(workspace, counts)
+    _next_step(workspace, counts)
+    _unreadable(workspace)
+    with st.container(horizontal=True, gap="large"):  # side by side where there is room for both
+        with st.container(width=_charts.PANEL_WIDTH):
+            _classes(counts)
+        with st.container(width=_charts.PANEL_WIDTH):
+            _together(workspace)
+
+
+def class_counts(workspace: Workspace) -> Counts:
+    """Count labels, suggestions of the newest run that has some, and decisions, by class."""
+    given = workspace.dataset.given_labels
+    events = workspace.ledger.decisions()
+    corrected = workspace.corrected_labels()
+    run_id = workspace.queue.latest_run()
+    table = pd.DataFrame(
+        {
+            "name": list(workspace.dataset.class_names),
+            "given": given.positives_per_class(),
+            "negatives": corrected.negatives_per_class(),
+            **dict.fromkeys(("missing", "spurious", "answered", "open"), 0),
+        }
+    )
+    if run_id is not None:
+        for row in workspace.queue.counts(run_id).itertuples():
+            table.loc[row.class_index, row.kind] += row.suggested
+            table.loc[row.class_index, "answered"] += row.suggested - row.open
+            table.loc[row.class_index, "open"] += row.open
+    rows, classes = given.changed_cells(corrected)
+    before, after = given.values(rows, classes), corrected.values(rows, classes)
+    return Counts(
+        table=table,
+        decisions=sum(event.verdict is not Verdict.SKIP for event in standing(events)),
+        corrections=int(((before == PRESENT) != (after == PRESENT)).sum()),
+        run_id=run_id,
+    )
+
+
+def together(labels: LabelMatrix, most: int = MOST_CLASSES) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the `most` most frequent classes, most frequent first, and in how many images each two occur together.
+
+    Args:
+        labels: (N, K).
+        most: how many classes at most.
+
+    Returns:
+        Class indices (M,) and counts (M, M), symmetric; the diagonal holds the positives of each class.
+    """
+    positives = labels.positives_per_class()
+    chosen = np.argsort(-positives, kind="stable")[:most]
+    chosen = chosen[positives[chosen] > 0]
+    rows, columns, values = labels.cells()
+    present = values == PRESENT
+    shape = labels.shape
+    matrix = sparse.csr_array((np.ones(present.sum(), np.int64), (rows[present], columns[present])), shape=shape)
+    matrix = matrix[:, chosen]
+    return chosen, np.asarray((matrix.T @ matrix).toarray(), dtype=np.int64)
+
+
+def _version(workspace: Workspace) -> tuple[str, int, tuple[int, ...]]:
+    """Return a key that changes whenever the database does: a decision, a suggestion, a run."""
+    files = [workspace.folder / (DATABASE + suffix) for suffix in ("", "-wal")]
+    stamps = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+    return str(workspace.folder.resolve()), workspace.ledger.count(), stamps
+
+
+@st.cache_data(show_spinner="Counting labels …", max_entries=4)
+def _counts(_workspace: Workspace, folder: str, events: int, stamps: tuple[int, ...]) -> Counts:
+    return class_counts(_workspace)
+
+
+def _numbers(workspace: Workspace, counts: Counts) -> None:
+    dataset, validation = workspace.dataset, workspace.validation
+    n, k = dataset.given_labels.shape
+    given = int(counts.table["given"].sum())
+    unreadable = len(workspace.catalog.problems())
+    numbers = (
+        (
+            "Images to train on",
+            n,
+            f"and {len(validation.paths):,} for validation" if validation else "none for validation",
+        ),
+        ("Classes", k, f"{int((counts.table['given'] > 0).sum()):,} with a given label"),
+        ("Given labels", given, f"{given / n:.2f} for each image"),
+        ("Verified absent", int(counts.table["negatives"].sum()), "somebody looked"),
+        ("Decisions", counts.decisions, f"{counts.corrections:,} labels corrected"),
+        ("Unreadable images", unreadable, "listed below" if unreadable else "of those opened so far"),
+    )
+    for column, (label, value, below) in zip(st.columns(len(numbers)), numbers, strict=True):
+        with column.container(border=True, height="stretch", gap=None):
+            st.metric(label, f"{value:,}")
+            st.caption(below)
+
+
+def _next_step(workspace: Workspace, counts: Counts) -> None:
+    runs = workspace.runs.all()
+    still_open, suggested = int(counts.table["open"].sum()), int(counts.table[["missing", "spurious"]].sum().sum())
+    if jobs.running(workspace) is not None:
+        st.info("A training is running: see **Train** for its curves.", icon=":material/model_training:")
+    elif not runs:
+        st.info(
+            "Next: open **Train** and start a first run on the given labels. What the network doubts "
+            "becomes suggestions.",
+            icon=":material/arrow_forward:",
+        )
+    elif counts.run_id is None:
+        st.info(
+            "There is a run but no suggestion yet. Next: open **Train** and press *Find suspicious labels*, "
+            "or run `labelmend suggest`.",
+            icon=":material/arrow_forward:",
+        )
+    elif still_open:
+        st.info(
+            f"Next: open **Review**. {still_open:,} of {suggested:,} suggestions of run `{counts.run_id}` are open.",
+            icon=":material/arrow_forward:",
+        )
+    else:
+        st.success(
+            f"All {suggested:,} suggestions of run `{counts.run_id}` are answered. Next: **Train** on the corrected "
+            "labels for new suggestions, or **Export**.",
+            icon=":material/done_all:",
+        )
+
+
+def _unreadable(workspace: Workspace) -> None:
+    problems = workspace.catalog.problems()
+    if not problems:
+        return
+    ids = [*workspace.dataset.image_ids, *(workspace.validation.image_ids if workspace.validation else ())]
+    with st.expander(
+        f"{len(problems):,} images cannot be read and are left out of training", icon=":material/warning:"
+    ):
+        rows = [{"Image": ids[index], "Why": why} for index, why in problems.items()]
+        st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(38 * len(rows) + 40, 400))
+
+
+def _classes(counts: Counts) -> None:
+    st.subheader("Classes")
+    if counts.run_id is not None:
+        st.caption(f"Numbers of images. Suspected: suggestions of run {counts.run_id}.")
+    else:
+        st.caption("Numbers of images. Suspected labels appear once a run has made suggestions.")
+    table = counts.table.iloc[_most_suspected(counts.table)].rename(columns={"name": "Class", **_COUNTS})
+    whole = {label: st.column_config.NumberColumn(format="localized") for label in _COUNTS.values()}
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=min(35 * len(table) + 38, 420),
+        column_config={"Class": st.column_config.TextColumn(pinned=True, width="medium"), **whole},
+    )
+    st.plotly_chart(_class_chart(counts), key="overview_classes", config=_charts.CONFIG)
+
+
+def _class_chart(counts: Counts) -> go.Figure:
+    """Return bars of the classes with most suspected labels, the first on top."""
+    shown = counts.table.iloc[_most_suspected(counts.table)[:_CHART_CLASSES]]
+    place = list(range(len(shown)))
+    names = [_charts.plain(name) for name in shown["name"]]
+    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.03, column_widths=[0.4, 0.6])
+    for key, colour, column in (
+        ("given", _charts.GIVEN, 1),
+        ("missing", _charts.MISSING, 2),
+        ("spurious", _charts.SPURIOUS, 2),
+    ):
+        bar = go.Bar(
+            x=shown[key],
+            y=place,
+            name=_COUNTS[key],
+            orientation="h",
+            marker_color=colour,
+            customdata=names,
+            hovertemplate="%{customdata}: %{x:,} images",
+        )
+        figure.add_trace(bar, row=1, col=column)
+    figure.update_layout(barmode="stack", bargap=0.25)
+    figure.update_yaxes(autorange="reversed", **_charts.class_ticks(list(shown["name"])))
+    figure.update_yaxes(title_text="Class", col=1)
+    figure.update_xaxes(title_text="Images with the given label", col=1)
+    figure.update_xaxes(title_text="Images with a suspected error", col=2)
+    few = f", the {len(shown)} with most suspected errors" if len(counts.table) > len(shown) else ""
+    return _charts.layout(figure, f"Given and suspected labels by class{few}", 20 * len(shown) + 150)
+
+
+def _most_suspected(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the rows of classes, most suspected labels first, then most given labels."""
+    return np.lexsort((-table["given"], -(table["missing"] + table["spurious"])))
+
+
+def _together(workspace: Workspace) -> None:
+    st.subheader("Which classes occur together")
+    given = workspace.dataset.given_labels
+    chosen, counts = _pairs(given, str(workspace.folder.resolve()))
+    if len(chosen) < 2:
+        st.info("At least two classes need a given label for this chart.")
+        return
+    names = [workspace.dataset.class_names[k] for k in chosen]
+    left_out = given.shape[1] - len(chosen)
+    if left_out:
+        st.caption(
+            f"The {len(chosen)} most frequent classes; {left_out:,} rarer ones or ones without a label are left out."
+        )
+    st.plotly_chart(_pair_chart(names, counts), key="overview_together", config=_charts.CONFIG)
+
+
+@st.cache_data(show_spinner=False, max_entries=2)
+def _pairs(_labels: LabelMatrix, folder: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return together(_labels)  # the given labels of a workspace never change
+
+
+def _pair_chart(names: list[str], counts: NDArray[np.int64]) -> go.Figure:
+    """Heat map: of the images with the class of the row, the share that carry the class of the column too."""
+    own = np.diag(counts)
+    share = counts / own[:, None]
+    np.fill_diagonal(share, np.nan)  # it is 1 and would hide the rest
+    names_ = np.array([_charts.plain(name) for name in names])
+    about: Any = np.dstack([np.broadcast_to(names_[:, None], counts.shape), np.broadcast_to(names_, counts.shape)])
+    heat = go.Heatmap(
+        z=share,
+        customdata=np.dstack([about, counts, np.broadcast_to(own[:, None], counts.shape)]),
+        hovertemplate="%{customdata[2]} of the %{customdata[3]} images with %{customdata[0]}<br>"
+        "carry %{customdata[1]} too (%{z:.1%})<extra></extra>",
+        hoverongaps=False,
+        colorscale=[(0, "rgba(47,134,214,0)"), (1, "rgba(47,134,214,1)")],  # on white and on black alike
+        zmin=0,
+        colorbar={
+            "title": {"text": "share of the row's images", "side": "right"},
+            "tickformat": ".0%",
+            "thickness": 12,
+        },
+    )
+    figure = go.Figure(heat)
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(showgrid=False, zeroline=False)
+    figure.update_xaxes(title_text="… that also carry the class", tickangle=-45, **_charts.class_ticks(names, 18))
+    figure.update_yaxes(title_text="Images with the class …", autorange="reversed", **_charts.class_ticks(names, 18))
+    return _charts.layout(figure, "Given labels: classes in the same image", 18 * len(names) + 240, legend=False)
