@@ -139,9 +139,10 @@ def test_cell_average_precision_equals_loops(seed) -> None:
 
 
 def test_errors_and_scores_outside_the_ranked_cells_do_not_matter() -> None:
-    is_error = np.array([[True, False], [True, False]])
-    among = np.array([[True, True], [False, True]])
-    scores = np.array([[0.5, 0.1], [np.nan, 0.9]])
+    # The only error of the last class lies outside, so that the class has no place in the macro mean.
+    is_error = np.array([[True, False, True], [True, False, False]])
+    among = np.array([[True, True, False], [False, True, True]])
+    scores = np.array([[0.5, 0.1, 0.7], [np.nan, 0.9, 0.2]])
     assert cell_average_precision(is_error, scores, among) == (0.5, 1.0)
 
 
