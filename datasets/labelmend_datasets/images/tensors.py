@@ -22,9 +22,9 @@ _AT_ONCE = 256
 class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
     """Item i is image i as a uint8 tensor of shape (3, S, S); zeros if it cannot be decoded, see `problems`.
 
-    The image's centre square is resized to S x S with an antialiasing bicubic filter: what timm's evaluation transform
-    does with its `crop_pct` (resize the shorter side to S / crop_pct, crop the centre), in one step. Nothing is
-    squashed; at the default of 1 the ends of the longer side are lost.
+    The shorter side is resized to S / crop_fraction with an antialiasing bicubic filter and the centre is cropped, as
+    timm's evaluation transform does with its `crop_pct`. Nothing is squashed; at the default of 1 the ends of the
+    longer side are lost.
 
     Args:
         paths: the image files.
@@ -32,7 +32,7 @@ class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
         cache: where to keep the decoded images, one memory-mapped file; without it every access decodes anew.
             An image whose file has changed is decoded again; other paths or sizes make a new cache.
         cache_limit_bytes: no cache is made that would be larger.
-        crop_fraction: the side of the square over the image's shorter side, in (0, 1].
+        crop_fraction: how much of the shorter side is seen, in (0, 1].
     """
 
     def __init__(
@@ -61,6 +61,11 @@ class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
         return (
             torch.zeros((3, self._size, self._size), dtype=torch.uint8) if pixels is None else torch.from_numpy(pixels)
         )
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether decoded images are kept, so that a second pass decodes nothing."""
+        return self._cache is not None
 
     def problems(self) -> dict[int, str]:
         """Return what is wrong with each image that was found bad so far, by index; empty is good.
@@ -119,10 +124,20 @@ class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
             self._problems[index] = str(error)
             return None
         self._problems.pop(index, None)
-        side = min(image.size) * self._crop_fraction
-        left, top = (image.width - side) / 2, (image.height - side) / 2
-        square = image.resize((self._size, self._size), Image.Resampling.BICUBIC, (left, top, left + side, top + side))
+        square = image.resize((self._size, self._size), Image.Resampling.BICUBIC, self._square(*image.size))
         return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
+
+    def _square(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Return the part of an image that becomes S x S: left, top, right, bottom.
+
+        The rounding is that of torchvision's Resize and CenterCrop, so that no pixel lies elsewhere than a network
+        trained with them expects.
+        """
+        shorter = math.floor(self._size / self._crop_fraction)
+        scaled = [shorter * side // min(width, height) for side in (width, height)]
+        left, top = (round((side - self._size) / 2) for side in scaled)
+        x, y = width / scaled[0], height / scaled[1]
+        return left * x, top * y, (left + self._size) * x, (top + self._size) * y
 
 
 def _stamp(path: Path) -> int:
