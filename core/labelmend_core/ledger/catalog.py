@@ -1,6 +1,7 @@
 """Images, classes and given labels in the database."""
 
 from collections.abc import Mapping
+from itertools import zip_longest
 
 import numpy as np
 from sqlalchemy import Connection, Engine, bindparam, select
@@ -73,10 +74,12 @@ class Catalog:
 
 
 def _check_splits(train: AnnotatedDataset, validation: AnnotatedDataset) -> None:
-    if tuple(train.class_names) != tuple(validation.class_names):
+    pairs = zip_longest(train.class_names, validation.class_names, fillvalue="(none)")
+    differs = next(((k, ours, theirs) for k, (ours, theirs) in enumerate(pairs) if ours != theirs), None)
+    if differs:
         raise InputError(
-            f"Expected the validation file to have the {len(train.class_names)} classes of the training file in the "
-            f"same order, got {len(validation.class_names)}; give both the same --classes file."
+            "Expected the validation file to have the classes of the training file in the same order, got {2} instead "
+            "of {1} as class {0}; give both the same --classes file.".format(*differs)
         )
     shared = set(train.image_ids) & set(validation.image_ids)
     if shared:

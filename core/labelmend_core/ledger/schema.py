@@ -198,13 +198,14 @@ def _create(connection: Connection) -> None:
 def _back_up(engine: Engine, version: int) -> None:
     """Copy what is committed to a file of its own, while the caller holds the write lock."""
     database = Path(str(engine.url.database))
+    kept = database.with_name(f"{database.name}.version-{version}.bak")
     with (
-        replacing(database.with_name(f"{database.name}.version-{version}.bak")) as copy,
+        replacing(kept) as copy,
         closing(engine.raw_connection()) as source,
         closing(sqlite3.connect(copy)) as target,
     ):
         try:
             cast(sqlite3.Connection, source.driver_connection).backup(target)
         except sqlite3.Error as error:
-            raise_explained(error, str(copy))
+            raise_explained(error, str(kept))
             raise
