@@ -1,5 +1,6 @@
 """What a run trains on and is measured on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +20,15 @@ class TrainingData:
         images: training images, then validation images; item i is uint8 (3, S, S).
         labels: (N, K), what is trained on: given or corrected.
         validation_labels: (V, K), None where there is no validation set.
-        unreadable: indices into `images` that cannot be decoded; they are neither trained on nor scored.
+        unreadable: indices into `images` that cannot be decoded, with the reason; they are neither trained on
+            nor scored.
         class_names: length K.
     """
 
     images: Dataset[Tensor]
     labels: LabelMatrix
     validation_labels: LabelMatrix | None
-    unreadable: frozenset[int]
+    unreadable: Mapping[int, str]
     class_names: tuple[str, ...]
 
     @property

@@ -12,18 +12,19 @@ from labelmend_core.training.data import TrainingData
 from labelmend_core.training.finetune import finetune
 from labelmend_core.training.outcome import write_outcome
 from labelmend_core.training.probe import train_probe
-from labelmend_core.training.progress import RunProgress, Stopped
+from labelmend_core.training.progress import Progress, RunProgress, Stopped
 from labelmend_core.training.settings import RunSettings
 from labelmend_core.workspace import Workspace
 
 Show = Callable[[str, int, int, float | None], None]
+Load = Callable[[Progress], TrainingData]
 
 
 def train(
     workspace: Workspace,
     run_id: str,
     settings: RunSettings,
-    data: TrainingData,
+    load: Load,
     *,
     show: Show | None = None,
     workers: int = 0,
@@ -34,7 +35,7 @@ def train(
         workspace: that the run belongs to; its record is kept up to date.
         run_id: from `workspace.runs.start`.
         settings: what was asked for.
-        data: what to train and measure on.
+        load: returns what to train and measure on; reports how far it is, since images are decoded there.
         show: called with phase, steps done, steps in all and the estimated seconds left.
         workers: processes that decode images.
     """
@@ -45,7 +46,10 @@ def train(
     ended = Status.FAILED
     metrics = None
     try:
-        metrics = _train(run, settings, data, workspace.folder / "features", RunProgress(folder, show), workers)
+        progress = RunProgress(folder, show)
+        data = load(progress)
+        workspace.catalog.record_problems(data.unreadable)
+        metrics = _train(run, settings, data, workspace.folder / "features", progress, workers)
         ended = Status.DONE
     except (Stopped, KeyboardInterrupt):
         ended = Status.STOPPED

@@ -1,0 +1,109 @@
+"""The demo: scenes of handwritten digits, labels dropped, trained, suggested; nothing is downloaded."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from labelmend_app.importing import import_annotations
+from labelmend_app.training import train_in
+from labelmend_core.detection import suggest
+from labelmend_core.errors import WorkspaceError
+from labelmend_core.files import replacing
+from labelmend_core.ledger import RunRecord
+from labelmend_core.models import BackboneSpec
+from labelmend_core.training import RunSettings, Schedule
+from labelmend_core.types import LabelMatrix
+from labelmend_core.workspace import Workspace
+from labelmend_datasets.digits import make_scenes
+from labelmend_datasets.noise import drop_labels
+
+N_TRAIN, N_VALIDATION, SIDE, KEPT = 3_000, 1_000, 48, 0.4
+Show = Callable[[str, int, int, float | None], None]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A workspace with suggestions, and the truth that was hidden from it.
+
+    Attributes:
+        n_suggestions: missing and spurious.
+        seconds: from the command to the suggestions.
+    """
+
+    workspace: Workspace
+    run: RunRecord
+    n_suggestions: int
+    true_labels: LabelMatrix
+    seconds: float
+
+
+def demo_settings(seed: int) -> RunSettings:
+    """Return what the demo trains: a small network from random weights, small enough for two cores."""
+    return RunSettings(
+        mode="finetune",
+        loss="hill",
+        backbone=BackboneSpec("test_resnet", "random", image_size=SIDE),
+        schedule=Schedule(epochs=10, lr=5e-3, weight_decay=1e-2),
+        batch_size=64,
+        folds=1,
+        flip=False,
+        seed=seed,
+    )
+
+
+def run_demo(folder: Path, *, seed: int, started: float, show: Show) -> Demo:
+    """Make the scenes, drop labels to 40 %, train, and suggest.
+
+    Args:
+        folder: of the new workspace; the scenes go into a folder beside it.
+        seed: of scenes, noise and training.
+        started: `time.perf_counter()` when the command began.
+        show: progress of the training.
+
+    Raises:
+        WorkspaceError: there is something at `folder` already.
+    """
+    scenes = folder.with_name(f"{folder.name}-scenes")
+    for path in (folder, scenes):
+        if path.exists():
+            raise WorkspaceError(
+                f"Expected nothing at {path}, but it is there; look at the last demo with "
+                f"'labelmend review --workspace {folder}', or choose another folder with --workspace."
+            )
+    show("composing scenes", 0, 1, None)
+    true_labels = _write_scenes(scenes, np.random.default_rng(seed))
+    workspace = import_annotations(
+        folder,
+        scenes / "train.txt",
+        scenes,
+        format_name="list",
+        classes=scenes / "classes.txt",
+        validation=scenes / "validation.txt",
+    )
+    run = train_in(workspace, demo_settings(seed), show=show)
+    suggestions = suggest(workspace, run.run_id)
+    return Demo(workspace, run, len(suggestions), true_labels, time.perf_counter() - started)
+
+
+def _write_scenes(folder: Path, rng: np.random.Generator) -> LabelMatrix:
+    """Write images and lists; the validation list is true, the training list lacks most labels."""
+    train = make_scenes(folder / "train", N_TRAIN, rng, SIDE)
+    validation = make_scenes(folder / "validation", N_VALIDATION, rng, SIDE, samples="validation")
+    noised = drop_labels(train.given_labels, KEPT, rng)
+    _write(folder / "classes.txt", train.class_names)
+    _write(folder / "train.txt", _lines("train", train.image_ids, noised.labels))
+    _write(folder / "validation.txt", _lines("validation", validation.image_ids, validation.given_labels))
+    return train.given_labels
+
+
+def _lines(split: str, image_ids: Sequence[str], labels: LabelMatrix) -> list[str]:
+    positives = (" ".join(map(str, labels.positives(image))) for image in range(len(image_ids)))
+    return [f"{split}/{image_id},{classes}" for image_id, classes in zip(image_ids, positives, strict=True)]
+
+
+def _write(path: Path, lines: Sequence[str]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

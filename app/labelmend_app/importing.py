@@ -1,0 +1,66 @@
+"""From an annotation file and a folder of images to a workspace."""
+
+from pathlib import Path
+
+from labelmend_core.errors import AnnotationError, InputError
+from labelmend_core.types import AnnotatedDataset
+from labelmend_core.workspace import Workspace
+from labelmend_datasets.formats import FORMATS, recognise
+from labelmend_datasets.images import find_missing_images
+
+AUTO = "auto"
+_NAMED = 3  # missing images that the sentence names
+
+
+def import_annotations(
+    folder: Path,
+    source: Path,
+    images: Path,
+    *,
+    format_name: str = AUTO,
+    classes: Path | None = None,
+    validation: Path | None = None,
+) -> Workspace:
+    """Read annotations, check that their images are there, and make a workspace.
+
+    Args:
+        folder: of the new workspace.
+        source: annotation file or folder.
+        images: folder that the image names are relative to.
+        format_name: one of `FORMATS`, or "auto".
+        classes: file with one class name a line, for formats that hold indices.
+        validation: annotations of the same format whose images are measured on and never trained on.
+
+    Raises:
+        InputError: anything wrong with the files; no workspace is made.
+    """
+    if format_name not in (AUTO, *FORMATS):
+        raise InputError(f"Expected a format among {', '.join((AUTO, *FORMATS))}, got {format_name!r}")
+    if not images.is_dir():
+        raise InputError(f"Expected a folder of images at {images}, found none; name it with --images")
+    if not source.exists():
+        raise InputError(f"Expected annotations at {source}, found nothing; is the path right?")
+    name = recognise(source) if format_name == AUTO else format_name
+    dataset = _read(name, source, classes, images)
+    measured = None if validation is None else _read(name, validation, classes, images)
+    return Workspace.create(
+        folder,
+        dataset,
+        format_name=name,
+        image_folder=images,
+        source=source,
+        classes=classes,
+        validation=measured,
+    )
+
+
+def _read(name: str, source: Path, classes: Path | None, images: Path) -> AnnotatedDataset:
+    dataset = FORMATS[name].read(source, classes=classes)
+    missing = find_missing_images(dataset, images)
+    if missing:
+        named = ", ".join(missing[:_NAMED]) + (", …" if len(missing) > _NAMED else "")
+        raise AnnotationError(
+            f"Expected the {len(dataset.image_ids)} images of {source} in {images}, but {len(missing)} are missing: "
+            f"{named}. Is --images the folder that the names are relative to?"
+        )
+    return dataset

@@ -1,0 +1,108 @@
+"""Training in a workspace: its images, its labels, one run; used by the command line, the demo and the benchmarks."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from labelmend_core.detection import labels_of_run
+from labelmend_core.errors import ImageError, InputError
+from labelmend_core.ledger import RunRecord, Status
+from labelmend_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from labelmend_core.training import Progress, RunSettings, TrainingData
+    from labelmend_datasets.images import ImageTensors
+
+Show = Callable[[str, int, int, float | None], None]
+Labels = Literal["given", "corrected"]
+
+
+def train_in(
+    workspace: Workspace,
+    settings: "RunSettings",
+    *,
+    labels: Labels = "corrected",
+    show: Show | None = None,
+    before: Callable[[str], None] | None = None,
+) -> RunRecord:
+    """Train a new run and return its record, done or stopped.
+
+    Args:
+        workspace: whose images and labels are trained on.
+        settings: what to train.
+        labels: "given", or "corrected" by the decisions so far.
+        show: called with phase, steps done, steps in all and the estimated seconds left.
+        before: called with the run's id before anything else.
+    """
+    run_id = workspace.runs.start(
+        mode=settings.mode,
+        loss=settings.loss,
+        labels=labels,
+        n_decisions=workspace.ledger.count() if labels == "corrected" else 0,
+        settings=settings.to_dict(),
+    )
+    if before is not None:
+        before(run_id)
+    return _run(workspace, run_id, settings, show)
+
+
+def resume(workspace: Workspace, run_id: str, *, show: Show | None = None) -> RunRecord:
+    """Go on with a stopped, failed or dead run on the labels that it was started with.
+
+    Raises:
+        InputError: there is no such run, it is done, or it is running.
+    """
+    from labelmend_core.training import RunSettings
+
+    record = workspace.runs.get(run_id)
+    if record.status in (Status.DONE, Status.RUNNING):
+        raise InputError(f"Expected a run that was stopped, but {run_id} is {record.status}")
+    workspace.runs.resume(run_id)
+    return _run(workspace, run_id, RunSettings.from_dict(record.settings), show)
+
+
+def _run(workspace: Workspace, run_id: str, settings: "RunSettings", show: Show | None) -> RunRecord:
+    from labelmend_core.training import train
+
+    images = image_tensors(workspace, settings.backbone.image_size)
+    # Decoded images come out of the cache; only what does not fit there needs processes of its own.
+    workers = 0 if images.is_cached else min(8, os.cpu_count() or 1)
+    train(
+        workspace,
+        run_id,
+        settings,
+        lambda progress: _load(workspace, run_id, images, progress),
+        show=show,
+        workers=workers,
+    )
+    return workspace.runs.get(run_id)
+
+
+def image_tensors(workspace: Workspace, image_size: int) -> "ImageTensors":
+    """Return training and then validation images at the given size, decoded once into the workspace."""
+    from labelmend_datasets.images import ImageTensors
+
+    paths = list(workspace.dataset.paths)
+    if workspace.validation is not None:
+        paths += workspace.validation.paths
+    cache = workspace.folder / "pixels" / f"{image_size}"
+    return ImageTensors([workspace.image_folder / path for path in paths], image_size, cache)
+
+
+def _load(workspace: Workspace, run_id: str, images: "ImageTensors", progress: "Progress") -> "TrainingData":
+    from labelmend_core.training import TrainingData
+
+    validation = workspace.validation
+    n_images = len(images)
+    unreadable = images.check(range(n_images), lambda done, total: progress("reading the images", done, total))
+    if len(unreadable) == n_images:
+        raise ImageError(
+            f"Expected images that can be read, but none of {n_images} can: {next(iter(unreadable.values()))}"
+        )
+    return TrainingData(
+        images=images,
+        labels=labels_of_run(workspace, run_id),
+        validation_labels=None if validation is None else validation.given_labels,
+        unreadable=unreadable,
+        class_names=tuple(workspace.dataset.class_names),
+    )
