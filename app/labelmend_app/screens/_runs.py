@@ -1,6 +1,7 @@
 """What the screens show of a run: the tables in its folder, its time and its name in a list."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -35,11 +36,33 @@ def when(moment: datetime, pattern: str = "%Y-%m-%d %H:%M") -> str:
 
 
 def names(records: Sequence[RunRecord]) -> dict[str, str]:
-    """Return what a list shows for each run, by run_id."""
-    return {
+    """Return what a list shows for each run, by run_id; no two are the same, for Streamlit tells them apart by it."""
+    short = {
         r.run_id: f"{when(r.created_at)} · {r.mode} · {r.loss} · {r.labels} labels · {r.status.value}{_map(r)}"
         for r in records
     }
+    often = Counter(short.values())
+    return {run_id: name if often[name] == 1 else f"{name} · {run_id}" for run_id, name in short.items()}
+
+
+def choose(label: str, names: Mapping[str, str], key: str, first: str) -> str:
+    """Draw a list of runs and return the chosen one; the address keeps it under `key` by its id.
+
+    Streamlit's own binding would keep what the list shows, which changes with the status of the run.
+
+    Args:
+        label: of the list.
+        names: what it shows, by run_id.
+        key: of the address.
+        first: chosen when the address names none.
+    """
+    ids = list(names)
+    wanted = st.query_params.get(key)
+    index = ids.index(first if wanted is None or wanted not in names else wanted)
+    chosen: str = st.selectbox(label, ids, index, format_func=names.__getitem__, key=f"choose_{key}")
+    if chosen != wanted:
+        st.query_params[key] = chosen
+    return chosen
 
 
 def _map(record: RunRecord) -> str:

@@ -195,7 +195,7 @@ def _measured(workspace: Workspace) -> None:
             icon=":material/arrow_forward:",
         )
         return
-    run_id = st.selectbox("Run", list(names), format_func=names.__getitem__, key="run", bind="query-params")
+    run_id = _runs.choose("Run", names, "run", first=next(iter(names)))
     gradients = _runs.table(workspace.run_folder(run_id), "gradients")
     if gradients is None or gradients.empty:
         st.info("This run has recorded no gradients so far; they come with its first finished epoch.")

@@ -249,9 +249,7 @@ def _together(workspace: Workspace) -> None:
     names = [workspace.dataset.class_names[k] for k in chosen]
     left_out = given.shape[1] - len(chosen)
     if left_out:
-        st.caption(
-            f"The {len(chosen)} most frequent classes; {left_out:,} rarer ones or ones without a label are left out."
-        )
+        st.caption(f"The {len(chosen)} most frequent classes; {left_out:,} with fewer or no given labels left out.")
     st.plotly_chart(_pair_chart(names, counts), key="overview_together", config=_charts.CONFIG)
 
 

@@ -19,6 +19,7 @@ _METRICS = {
     "of1": ("OF1", "F1 of all cells pooled"),
 }
 _CHART_CLASSES = 40
+_NOTHING = "nothing"
 
 
 def render(workspace: Workspace) -> None:
@@ -107,24 +108,15 @@ def _columns() -> dict[str, Any]:
 def _choose(records: list[RunRecord]) -> tuple[RunRecord | None, RunRecord]:
     """Draw the two lists and return the runs, by default the newest two that have metrics."""
     names = _runs.names(records)
-    ids = list(names)
-    measured = [r.run_id for r in records if r.metrics] or ids
+    measured = [r.run_id for r in records if r.metrics] or list(names)
     left, right = st.columns(2)
-    after = right.selectbox(
-        "After", ids, ids.index(measured[0]), format_func=names.__getitem__, key="after", bind="query-params"
-    )
-    others = [None, *ids]
-    first = others.index(measured[1]) if len(measured) > 1 else 0
-    before = left.selectbox(
-        "Before",
-        others,
-        first,
-        format_func=lambda run_id: "nothing" if run_id is None else names[run_id],
-        key="before",
-        bind="query-params",
-    )
+    with right:
+        after = _runs.choose("After", names, "after", first=measured[0])
+    with left:
+        first = measured[1] if len(measured) > 1 else _NOTHING
+        before = _runs.choose("Before", {_NOTHING: "nothing", **names}, "before", first=first)
     by_id = {r.run_id: r for r in records}
-    return None if before is None else by_id[before], by_id[after]
+    return by_id.get(before), by_id[after]
 
 
 def _metrics(before: RunRecord | None, after: RunRecord) -> None:

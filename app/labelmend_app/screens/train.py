@@ -106,7 +106,7 @@ def _last_failure(workspace: Workspace, records: list[RunRecord]) -> None:
 
 def _finished(workspace: Workspace, records: list[RunRecord]) -> None:
     names = _runs.names(records)
-    run_id = st.selectbox("Run", list(names), format_func=names.__getitem__, key="run", bind="query-params")
+    run_id = _runs.choose("Run", names, "run", first=records[0].run_id)
     record = next(r for r in records if r.run_id == run_id)
     with st.container(horizontal=True, vertical_alignment="center"):
         if record.status in jobs.RESUMABLE:
