@@ -86,7 +86,7 @@ runs = Table(
 suggestions = Table(
     "suggestions",
     metadata,
-    Column("suggestion_id", Integer, primary_key=True),
+    Column("suggestion_id", Integer, primary_key=True, autoincrement=True),
     Column("run_id", ForeignKey("runs.run_id"), nullable=False),
     Column("image_index", ForeignKey("images.image_index"), nullable=False),
     Column("class_index", ForeignKey("classes.class_index"), nullable=False),
@@ -100,6 +100,7 @@ suggestions = Table(
     UniqueConstraint("run_id", "image_index", "class_index"),
     Index("suggestion_queue", "run_id", "class_index", "kind", "rank", "error_probability"),  # covers Queue.counts
     Index("suggestion_rank", "run_id", "kind", "rank"),
+    sqlite_autoincrement=True,  # the id of one that is gone is never given out again: a page may still show it
 )
 
 reviewers = Table(
