@@ -197,11 +197,11 @@ def _keep(source: Path, kept: Path, images: Container[str] = ()) -> None:
 
 def _copy(file: Path, kept: Path) -> None:
     try:
-        shutil.copyfile(file, kept)
+        content = file.open("rb")
     except OSError as error:
-        if error.filename == str(file):
-            raise InputError(f"Expected to be able to read {file}, got: {error.strerror}.") from error
-        raise
+        raise InputError(f"Expected to be able to read {file}, got: {error.strerror}.") from error
+    with content, kept.open("wb") as copy:
+        shutil.copyfileobj(content, copy)
 
 
 def _fill(

@@ -162,13 +162,15 @@ def prepare(writing: Engine) -> None:
     Before it migrates, a copy of the database is kept beside it, as `workspace.db.version-<n>.bak`.
 
     Raises:
-        WorkspaceError: the database is of a newer version than this program.
+        WorkspaceError: the database is of a newer version than this program, or cannot be written.
     """
     with writing.begin() as connection:
         if not inspect(connection).has_table(schema_version.name):
             _create(connection)
         # Read under the write lock: another process may just have migrated it.
         version = found_version(connection)
+        # SQLite takes the write lock of a read-only file without a word, but not a write, even of no row.
+        connection.execute(schema_version.update().where(schema_version.c.version < 0).values(version=0))
         if version < SCHEMA_VERSION:
             _back_up(writing, version)
             for step in range(version, SCHEMA_VERSION):
