@@ -1,14 +1,13 @@
 """The script that Streamlit runs: opens the workspace and leads to its screens."""
 
 import os
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import streamlit as st
 from streamlit.navigation.page import Page
 
 from labelmend_app.components.connection import connection_notice
-from labelmend_app.screens import export, loss_lab, overview, review, runs, train
 from labelmend_core.workspace import Workspace
 
 ICON = str(Path(__file__).parent / "icon.svg")  # Streamlit's own icons come from a server elsewhere
@@ -16,14 +15,14 @@ ICON = str(Path(__file__).parent / "icon.svg")  # Streamlit's own icons come fro
 # Streamlit leaves 6 rem free above and 5 rem beside; a page of pictures needs the room.
 STYLE = "<style>.stMainBlockContainer { padding: 4.25rem 2.5rem 2rem; }</style>"
 
-# Title and icon of each screen in the order of the work; a screen's address is its module's name.
+# Title and icon of each screen in the order of the work; its address is its module's name.
 SCREENS = {
-    overview: ("Overview", ":material/dashboard:"),
-    train: ("Train", ":material/model_training:"),
-    review: ("Review", ":material/checklist:"),
-    loss_lab: ("Loss curves", ":material/ssid_chart:"),
-    runs: ("Runs", ":material/compare_arrows:"),
-    export: ("Export", ":material/download:"),
+    "overview": ("Overview", ":material/dashboard:"),
+    "train": ("Train", ":material/model_training:"),
+    "review": ("Review", ":material/checklist:"),
+    "loss_lab": ("Loss curves", ":material/ssid_chart:"),
+    "runs": ("Runs", ":material/compare_arrows:"),
+    "export": ("Export", ":material/download:"),
 }
 
 
@@ -38,14 +37,17 @@ def main() -> None:
     st.set_page_config(page_title="labelmend", page_icon=ICON, layout="wide")
     st.html(STYLE)
     workspace = open_workspace(os.environ["LABELMEND_WORKSPACE"])
-    st.navigation([_page(screen, workspace) for screen in SCREENS], position="top").run()
+    st.navigation([_page(name, workspace) for name in SCREENS], position="top").run()
     connection_notice()
 
 
-def _page(screen: ModuleType, workspace: Workspace) -> Page:
-    title, icon = SCREENS[screen]
-    name = screen.__name__.rpartition(".")[2]
-    return st.Page(lambda: screen.render(workspace), title=title, icon=icon, url_path=name, default=screen is overview)
+def _page(name: str, workspace: Workspace) -> Page:
+    def render() -> None:
+        # Only the screen that is opened is imported: a page of pictures need not wait for charts and losses.
+        import_module(f"labelmend_app.screens.{name}").render(workspace)
+
+    title, icon = SCREENS[name]
+    return st.Page(render, title=title, icon=icon, url_path=name, default=name == "overview")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,174 @@
+"""A real Chromium, a real server on a small workspace, and the page between them."""
+
+import http.client
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from labelmend_core.ledger import Status
+from labelmend_core.types import AnnotatedDataset, Decision, LabelMatrix
+from labelmend_core.workspace import Workspace
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTILE = ("<img src=x onerror=alert(1)>", "a\"b'c", "كلب صغير", "🐕‍🦺 dog", "w" * 200)
+CLASS_NAMES = (*HOSTILE, *(f"class {i}" for i in range(12)))
+FIRST_PLAIN = len(HOSTILE)
+N_IMAGES, N_MISSING, BROKEN = 60, 30, 29
+SERVE = "import sys; from pathlib import Path; from labelmend_app.server import serve; serve(Path(sys.argv[1]), port=int(sys.argv[2]), open_browser=False)"  # noqa: E501
+
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    named = os.environ.get("LABELMEND_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None or not Path(found).exists():
+        pytest.skip(f"no Chromium at {named or ', '.join(CHROMIUM)}; install one or set LABELMEND_CHROMIUM")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page on which no script of a class name may run, and no module of ours may fail."""
+    opened, wrong = context.new_page(), []
+    opened.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    opened.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    yield opened
+    assert not wrong
+
+
+@dataclass
+class Site:
+    """A workspace and the server of it."""
+
+    workspace: Workspace
+    port: int = 0
+    process: subprocess.Popen[str] | None = field(default=None)
+
+    def start(self) -> None:
+        """Start the server, again on the same port if it ran before."""
+        command = [sys.executable, "-c", SERVE, str(self.workspace.folder), str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        found = re.search(r"http://\S+/review", line)
+        assert found, line + self.process.stdout.read()
+        self.port = urlsplit(found[0]).port or 0
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.request("GET", "/_stcore/health")
+            assert connection.getresponse().status == 200
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to finish anything."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.communicate()
+
+    def url(self, screen: str = "review", **query: object) -> str:
+        return f"http://127.0.0.1:{self.port}/{screen}?{urlencode(query)}"
+
+    def decisions(self) -> list[Decision]:
+        return self.workspace.ledger.decisions()
+
+
+@pytest.fixture
+def own_site(tmp_path: Path) -> Iterator[Site]:
+    """A server of this test alone, which it may kill."""
+    yield from _served(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One server for the tests that each take a class of their own."""
+    yield from _served(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def _plain_classes() -> Iterator[int]:
+    return iter(range(FIRST_PLAIN, len(CLASS_NAMES)))
+
+
+@pytest.fixture
+def class_index(_plain_classes: Iterator[int]) -> int:
+    """A class that no other test reviews."""
+    return next(_plain_classes)
+
+
+def _served(folder: Path) -> Iterator[Site]:
+    made = Site(make_workspace(folder))
+    made.start()
+    yield made
+    made.kill()
+    made.workspace.close()
+
+
+def make_workspace(folder: Path) -> Workspace:
+    """60 pictures; of every class the first 30 seem to lack it, and the last 10 carry it and seem not to."""
+    images = folder / "images"
+    images.mkdir()
+    names = [f"{i:02}.png" for i in range(N_IMAGES)]
+    rng = np.random.default_rng(0)
+    for i, name in enumerate(names):
+        blocks = rng.integers(0, 255, (6, 8 if i % 2 else 6, 3), dtype=np.uint8)
+        Image.fromarray(blocks).resize((160 if i % 2 else 120, 120), Image.Resampling.BICUBIC).save(images / name)
+    (images / names[BROKEN]).write_bytes(b"no picture")
+    labelled = range(N_IMAGES - 10, N_IMAGES)
+    given = np.zeros((N_IMAGES, len(CLASS_NAMES)), dtype=np.int8)
+    given[labelled] = 1
+    source, classes = folder / "train.txt", folder / "classes.txt"
+    source.write_text(
+        "".join(f"{name},{' '.join(map(str, np.flatnonzero(given[i])))}\n" for i, name in enumerate(names))
+    )
+    classes.write_text("".join(f"{name}\n" for name in CLASS_NAMES), encoding="utf-8")
+    dataset = AnnotatedDataset(names, names, CLASS_NAMES, LabelMatrix.from_dense(given))
+    places = {"image_folder": images, "source": source, "classes": classes}
+    workspace = Workspace.create(folder / "workspace", dataset, format_name="list", **places)
+    run_id = workspace.runs.start(mode="probe", loss="bce", labels="given", n_decisions=0, settings={})
+    workspace.queue.save(run_id, _suggestions(labelled))
+    workspace.runs.finish(run_id, Status.DONE)
+    return workspace
+
+
+def _suggestions(labelled: range) -> pd.DataFrame:
+    rows = []
+    for kind, images in (("missing", range(N_MISSING)), ("spurious", labelled)):
+        for place, image in enumerate(images):
+            for k in range(len(CLASS_NAMES)):
+                p = 0.95 - place / 100
+                row = {"image_index": image, "class_index": k, "kind": kind, "rank": 1 + place * len(CLASS_NAMES) + k}
+                row |= {"label_quality": 1 - p, "error_probability": p, "low": p - 0.05, "high": p + 0.04}
+                rows.append({**row, "reason": {"out_of_sample_p": p, "flip_epoch": 3}})
+    return pd.DataFrame(rows)
