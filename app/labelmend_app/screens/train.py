@@ -64,8 +64,7 @@ def _starting(job: jobs.Job | None) -> None:
     st.subheader("Finding suspicious labels …" if suggesting else "Starting …")
     st.progress(0.0, "a moment" if suggesting else "loading PyTorch and the labels takes some seconds")
     if job is not None:
-        if st.button("Cancel", icon=":material/stop:"):
-            job.end()
+        st.button("Cancel", icon=":material/stop:", on_click=job.end)
         _log(job)
 
 
@@ -82,13 +81,17 @@ def _progress(progress: jobs.Progress | None) -> None:
 def _stop(workspace: Workspace, run_id: str, job: jobs.Job | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if not jobs.stop_requested(workspace, run_id):
-            if st.button("Stop", icon=":material/stop:", help="Ends after the batch at hand; can be resumed."):
-                jobs.request_stop(workspace, run_id)
-                st.rerun(scope="fragment")
+            st.button(
+                "Stop",
+                icon=":material/stop:",
+                help="Ends after the batch at hand; can be resumed.",
+                on_click=jobs.request_stop,
+                args=(workspace, run_id),
+            )
             return
         st.text("Stopping after the batch at hand …")
-        if job is not None and st.button("End it now", help="Loses the epoch at hand; can be resumed."):
-            job.end()
+        if job is not None:
+            st.button("End it now", help="Loses the epoch at hand; can be resumed.", on_click=job.end)
 
 
 def _last_failure(workspace: Workspace, records: list[RunRecord]) -> None:

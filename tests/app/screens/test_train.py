@@ -1,0 +1,192 @@
+"""The form of a run, and what is shown while one runs, after it ended and when it failed."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from labelmend_app import jobs
+from labelmend_app.screens._curves import training_curves
+from labelmend_app.screens._train_form import Choices
+from labelmend_core.ledger import Status
+from labelmend_core.losses import LOSSES
+from labelmend_core.types import Verdict
+
+
+def command(page):
+    """What the form would run, without the name and the workspace."""
+    (line,) = [block.value for block in page.code if block.value.startswith("labelmend train")]
+    return line.split()[4:]
+
+
+def button(page, label):
+    return next(b for b in page.button if b.label == label)
+
+
+def test_a_new_workspace_offers_a_probe_on_the_given_labels(open_screen):
+    page = open_screen("train")
+    assert "Nothing was trained so far" in page.info[0].value
+    assert command(page)[:6] == ["--mode", "probe", "--loss", "hill", "--labels", "given"]
+    assert not button(page, "Start training").disabled
+
+
+def test_after_a_decision_the_corrected_labels_are_offered(open_screen, decide):
+    decide(0, 1, Verdict.PRESENT)
+    assert open_screen("train").radio(key="labels").value == "corrected"
+
+
+def test_the_address_fills_the_form(open_screen):
+    page = open_screen(
+        "train",
+        mode="Fine-tune",
+        loss="splc",
+        backbone="resnet18",
+        weights="random",
+        image_size="64",
+        lr="0.002",
+        **{"train.splc.tau": "0.7", "finetune.epochs": "3"},
+    )
+    options = command(page)
+    for pair in (
+        ["--mode", "finetune"],
+        ["--loss", "splc"],
+        ["--set", "tau=0.7"],
+        ["--backbone", "resnet18"],
+        ["--weights", "random"],
+        ["--image-size", "64"],
+        ["--epochs", "3"],
+        ["--lr", "0.002"],
+    ):
+        assert pair in [options[i : i + 2] for i in range(len(options))]
+
+
+def test_the_form_is_filled_in_as_the_run_before(open_screen, make_run):
+    make_run(epochs=3)
+    page = open_screen("train")
+    options = command(page)
+    assert page.slider(key="train.splc.tau").value == 0.7
+    assert options[options.index("--backbone") + 1] == "resnet18"
+    assert options[options.index("--image-size") + 1] == "64"
+    assert options[options.index("--epochs") + 1] == "3"
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_each_loss_has_its_own_fields(open_screen, loss):
+    page = open_screen("train", loss=loss)
+    fields = {w.key for w in (*page.slider, *page.number_input, *page.toggle) if w.key.startswith("train.")}
+    assert fields == {f"train.{loss}.{row.name}" for row in LOSSES[loss].hyperparameters}
+    assert "--set" not in command(page)  # defaults are left to the command
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"weights": "/nowhere/model.safetensors"}, "no file at the path"),
+        ({"backbone": " "}, "Name a backbone"),
+        ({"backbone_arguments": "pad_type"}, "name=value"),
+    ],
+)
+def test_what_cannot_work_is_told_before_the_start(open_screen, query, told):
+    page = open_screen("train", **query)
+    assert told in page.warning[0].value
+    assert button(page, "Start training").disabled
+
+
+def test_every_choice_becomes_an_option():
+    choices = Choices(
+        "probe", "asl", "given", "resnet18", {"clip": 0.1}, "pad_type=same a=b", "w.safetensors", 96, 0.5, 0.25,
+        epochs=2, folds=3, lr=1e-05, batch_size=8, seed=0,
+    )  # fmt: skip
+    assert " ".join(choices.arguments()[8:]) == (
+        "--set clip=0.1 --backbone-arg pad_type=same --backbone-arg a=b --weights w.safetensors --image-size 96 "
+        "--pixel-mean 0.5 --pixel-std 0.25 --epochs 2 --folds 3 --lr 1e-05 --batch-size 8 --seed 0"
+    )
+
+
+def test_a_running_training_is_shown_and_asked_to_stop(open_screen, workspace, make_run, charts):
+    run_id = make_run(status=Status.RUNNING)
+    folder = workspace.run_folder(run_id)
+    record = {"phase": "training", "done": 30, "total": 120, "eta_seconds": 75.2, "epoch": 1, "epochs": 4}
+    (folder / "progress.json").write_text(json.dumps(record))
+    page = open_screen("train")
+    progress = page.get("progress")[0].proto
+    assert (progress.value, progress.text) == (
+        25,
+        "training: 30 of 120 steps (25%), epoch 2 of 4, about 1 min 15 s left",
+    )
+    assert charts(page)[0]["layout"]["title"]["text"] == "Training loss"
+    assert not [b for b in page.button if b.label == "Start training"]
+    button(page, "Stop").click().run()
+    assert (folder / "stop").exists()
+    assert any("Stopping" in text.value for text in page.text)
+
+
+def test_a_stopped_run_can_be_resumed_and_a_finished_one_searched(open_screen, make_run, suggest):
+    make_run(status=Status.STOPPED)
+    assert button(open_screen("train"), "Resume")
+    done = make_run()
+    assert button(open_screen("train"), "Find suspicious labels")
+    suggest(done)
+    assert button(open_screen("train"), "Find suspicious labels again")
+
+
+def test_a_training_that_failed_shows_its_last_words_as_text(open_screen, workspace):
+    folder = workspace.folder / "jobs"
+    folder.mkdir()
+    (folder / "20260101-000000-0.log").write_text("loading\nlabelmend: Expected **a.png** to be <b>an image</b>\n")
+    record = {
+        "command": "train",
+        "arguments": [],
+        "pid": 2**22,  # above the highest pid of Linux
+        "process_started": 0.0,
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "ended_at": "2026-01-01T00:00:05+00:00",
+        "exit_code": 2,
+    }
+    (folder / "20260101-000000-0.json").write_text(json.dumps(record))
+    assert jobs.failed(jobs.latest(workspace.folder), None)
+    page = open_screen("train")
+    assert "failed" in page.error[0].value
+    assert page.code[0].value == "labelmend: Expected **a.png** to be <b>an image</b>"
+    assert "**a.png**" not in page.error[0].value
+
+
+def test_curves_have_a_panel_for_loss_quality_and_speed():
+    metrics = pd.DataFrame(
+        {"epoch": [0, 1], "loss": [2.0, 1.0], "map": [0.1, 0.2], "cf1": 0.1, "of1": 0.1, "images_per_second": 9.0}
+    )
+    loss, quality, speed = training_curves(metrics)
+    assert (list(loss.data[0].x), list(loss.data[0].y)) == ([1, 2], [2.0, 1.0])
+    assert [line.name for line in quality.data] == ["mAP", "CF1", "OF1"]
+    assert speed.layout.yaxis.title.text == "images/s"
+    without = metrics.assign(map=np.nan, cf1=np.nan, of1=np.nan)
+    assert [figure.layout.title.text for figure in training_curves(without)] == ["Training loss", "Speed"]
+
+
+def test_torch_stays_out_of_every_screen_but_the_loss_curves(workspace, make_run):
+    make_run()
+    script = """
+import sys
+from pathlib import Path
+from streamlit.testing.v1 import AppTest
+def page(folder, screen):
+    import importlib
+    from pathlib import Path
+    from labelmend_core.workspace import Workspace
+    importlib.import_module(f"labelmend_app.screens.{screen}").render(Workspace.open(Path(folder)))
+for screen in ("overview", "train", "runs"):
+    shown = AppTest.from_function(page, args=(sys.argv[1], screen), default_timeout=120).run()
+    assert not shown.exception and shown.title, (screen, shown.exception)
+    assert "torch" not in sys.modules, screen
+print("free of torch")
+"""
+    # From a file, because AppTest reads the source of `page`.
+    file = workspace.folder.parent / "screens.py"
+    file.write_text(script)
+    done = subprocess.run(
+        [sys.executable, str(file), str(workspace.folder)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.stdout == "free of torch\n", done.stderr
