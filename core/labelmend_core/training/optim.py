@@ -29,7 +29,9 @@ def build_optimiser(
         total_steps: batches in all epochs.
     """
     optimiser = AdamW(parameter_groups(network, weight_decay), lr=lr)
-    return optimiser, OneCycleLR(optimiser, max_lr=lr, total_steps=total_steps, pct_start=WARM_UP)
+    # OneCycleLR divides by zero when its rise is shorter than two steps.
+    steps = max(total_steps, round(2 / WARM_UP))
+    return optimiser, OneCycleLR(optimiser, max_lr=lr, total_steps=steps, pct_start=WARM_UP)
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:

@@ -1,0 +1,141 @@
+"""The loop on a problem that a head can learn, and its resuming."""
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from labelmend_core.errors import LabelmendError
+from labelmend_core.losses import build_loss
+from labelmend_core.metrics import Evaluation, evaluate
+from labelmend_core.models import LinearHead
+from labelmend_core.training import FitState, Recorder, Schedule, Stopped, fit
+from labelmend_core.training.batches import FeatureBatches
+from labelmend_core.training.checkpoint import load_state, save_state
+
+N, F, K = 300, 12, 4
+
+
+def _problem(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(N, F, generator=generator)
+    targets = (features @ torch.randn(F, K, generator=generator) > 1).to(torch.int8)
+    return features, targets
+
+
+def _head(features: torch.Tensor, targets: torch.Tensor) -> LinearHead:
+    torch.manual_seed(0)
+    head = LinearHead(F, (targets == 1).float().mean(dim=0))
+    head.fit_scale(features)
+    return head
+
+
+def _measure(features: torch.Tensor, targets: torch.Tensor):
+    def measure(network: torch.nn.Module) -> Evaluation:
+        with torch.no_grad():
+            return evaluate(targets.numpy(), network(features).sigmoid().numpy())
+
+    return measure
+
+
+def _fit(epochs: int = 6, *, stop_after: int | None = None, state: FitState | None = None, **settings):
+    features, targets = _problem()
+    head, recorder = _head(features, targets), Recorder(targets)
+    batches = FeatureBatches(features, targets, torch.arange(N), batch_size=64, seed=1)
+
+    def on_epoch(reached: FitState) -> None:
+        if len(reached.history) == stop_after:
+            save_state(settings["path"], 0, reached)
+            raise Stopped
+
+    found = fit(
+        head,
+        build_loss("splc"),
+        batches,
+        Schedule(epochs=epochs, lr=1e-2, ema_decay=settings.get("ema_decay")),
+        accelerator=Accelerator(),
+        recorder=recorder,
+        evaluate=_measure(features, targets) if settings.get("measured", True) else None,
+        on_epoch=on_epoch,
+        state=state,
+    )
+    return head, recorder, found
+
+
+def test_a_head_learns_and_every_epoch_is_in_the_history() -> None:
+    _, recorder, state = _fit()
+    assert [epoch.epoch for epoch in state.history] == list(range(6))
+    assert state.history[-1].evaluation.mean_average_precision > 0.9
+    assert (np.isfinite(recorder.dynamics().mean)).all()
+    assert all(0 <= epoch.recorder_share < 1 for epoch in state.history)
+
+
+def test_the_network_keeps_its_best_weights() -> None:
+    features, targets = _problem()
+    head, _, state = _fit()
+    best = max(epoch.evaluation.mean_average_precision for epoch in state.history)
+    assert _measure(features, targets)(head).mean_average_precision == pytest.approx(best)
+    assert state.history[state.best_epoch].evaluation.mean_average_precision == best
+
+
+def test_without_validation_the_last_weights_are_kept() -> None:
+    _, _, state = _fit(measured=False)
+    assert state.best_epoch == 5
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path, ema_decay: float | None) -> None:
+    path = tmp_path / "state.pt"
+    head, recorder, state = _fit(ema_decay=ema_decay)
+    with pytest.raises(Stopped):
+        _fit(stop_after=2, path=path, ema_decay=ema_decay)
+    part, saved = load_state(path, torch.device("cpu"))
+    assert part == 0
+    resumed, watched, again = _fit(state=saved, ema_decay=ema_decay)
+    for name, tensor in head.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+    np.testing.assert_array_equal(recorder.dynamics().mean, watched.dynamics().mean)
+    np.testing.assert_array_equal(recorder.dynamics().flips, watched.dynamics().flips)
+    assert recorder.gradients().equals(watched.gradients())
+    assert [epoch.loss for epoch in state.history] == [epoch.loss for epoch in again.history]
+
+
+def test_training_ends_when_patience_runs_out() -> None:
+    features, targets = _problem()
+    never_better = evaluate(targets.numpy(), np.full((N, K), 0.5))
+    batches = FeatureBatches(features, targets, torch.arange(N), batch_size=64, seed=1)
+    head = _head(features, targets)
+    schedule = Schedule(epochs=40, lr=1e-2, patience=3)
+    state = fit(
+        head, build_loss("bce"), batches, schedule, accelerator=Accelerator(), evaluate=lambda network: never_better
+    )
+    assert len(state.history) == 4
+    assert state.best_epoch == 0
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_run_of_one_batch_trains(epochs: int) -> None:
+    features, targets = _problem()
+    batches = FeatureBatches(features, targets, torch.arange(10), batch_size=64, seed=1)
+    head = _head(features, targets)
+    before = head.linear.weight.clone()
+    fit(head, build_loss("bce"), batches, Schedule(epochs=epochs, lr=1e-2), accelerator=Accelerator())
+    assert not torch.equal(before, head.linear.weight)
+
+
+def test_every_image_is_shown_once_an_epoch_in_an_order_of_its_own() -> None:
+    features, targets = _problem()
+    batches = FeatureBatches(features, targets, torch.arange(0, N, 2), batch_size=64, seed=1)
+    orders = [torch.cat([indices for _, _, indices in batches.epoch(epoch)]) for epoch in (0, 1, 0)]
+    assert sorted(orders[0].tolist()) == list(range(0, N, 2))
+    assert orders[0].tolist() != orders[1].tolist()
+    assert orders[0].tolist() == orders[2].tolist()
+    assert len(batches) == len(list(batches.epoch(0)))
+
+
+def test_a_loss_that_explodes_says_what_to_do() -> None:
+    features, targets = _problem()
+    head = _head(features * torch.nan, targets)
+    batches = FeatureBatches(features * torch.nan, targets, torch.arange(N), batch_size=64, seed=1)
+    with pytest.raises(LabelmendError, match=r"finite loss.*lower --lr"):
+        fit(head, build_loss("bce"), batches, Schedule(epochs=1, lr=1e-2), accelerator=Accelerator())
