@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from labelmend_core.files import replacing
-from labelmend_core.types import PRESENT, AnnotatedDataset, LabelMatrix
+from labelmend_core.types import AnnotatedDataset, LabelMatrix
 from labelmend_datasets.formats._changes import Change, changes_by_image, require_other_place, require_same_source
 from labelmend_datasets.formats._csv_records import (
     Record,
@@ -130,8 +130,8 @@ def _parse(source: Path, class_names: Sequence[str] | None) -> _Rows:
         rows.lines.append(record.line)
         rows.image_of.append(rows.images.add_or_find(record.fields[columns.image], record.place))
         rows.class_of.append(class_index(label, indices, source, record.place) if label else _NO_LABEL)
-        has_value = label and columns.value is not None
-        rows.values.append(value_of(record.fields[columns.value or 0], source, record) if has_value else PRESENT)
+        value = "1" if columns.value is None or not label else record.fields[columns.value]
+        rows.values.append(value_of(value, source, record))
     rows.images.require_some()
     if not indices:
         raise fault(source, "every line", "at least one label", "none", "give a class file if there is none yet")
