@@ -29,9 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (demo, import_, train, suggest, review, export, status, report, noise, find):
+for module in (demo, import_, train, suggest, review, export, status, report, noise, find, bench):
     module.add_to(app)
-app.add_typer(bench.app, name="bench")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,6 +1,6 @@
 """`labelmend train`: a head on frozen features in seconds, or the whole network."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from labelmend_app.cli._common import (
 )
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import RunRecord, Status
+
+if TYPE_CHECKING:
+    from labelmend_core.models import BackboneSpec
 
 # epochs, lr, weight decay, batch size: a head wants a strong decay, a network a weak one.
 DEFAULTS = {"probe": (10, 1e-3, 3.0, 256), "finetune": (20, 1e-3, 1e-2, 64)}
@@ -58,7 +61,6 @@ def train(
     Example: `labelmend train --loss splc --backbone resnet50`
     """
     from labelmend_app.training import Labels, resume, train_in
-    from labelmend_core.models import BackboneSpec
     from labelmend_core.training import RunSettings, Schedule
 
     chosen: dict[str, Labels] = {"given": "given", "corrected": "corrected"}
@@ -76,14 +78,7 @@ def train(
                 mode="probe" if mode == "probe" else "finetune",
                 loss=loss,
                 hyperparameters={name: _as_float(name, value) for name, value in _pairs(hyperparameters)},
-                backbone=BackboneSpec(
-                    backbone,
-                    weights,
-                    {name: _plain(value) for name, value in _pairs(backbone_arguments)},
-                    image_size,
-                    None if pixel_mean is None else (pixel_mean,) * 3,
-                    None if pixel_std is None else (pixel_std,) * 3,
-                ),
+                backbone=backbone_spec(backbone, weights, backbone_arguments, image_size, pixel_mean, pixel_std),
                 schedule=Schedule(
                     epochs=epochs or default_epochs,
                     lr=lr or default_lr,
@@ -101,6 +96,27 @@ def train(
     for index, why in list(problems.items())[:3]:
         out.print(f"left out: image {index}: {why}", markup=False)
     answer(_sentence(record, len(problems)), _record(record, problems), as_json)
+
+
+def backbone_spec(
+    name: str,
+    weights: str,
+    arguments: list[str] | None,
+    image_size: int,
+    pixel_mean: float | None,
+    pixel_std: float | None,
+) -> "BackboneSpec":
+    """Return the backbone that the options name."""
+    from labelmend_core.models import BackboneSpec
+
+    return BackboneSpec(
+        name,
+        weights,
+        {key: _plain(value) for key, value in _pairs(arguments)},
+        image_size,
+        None if pixel_mean is None else (pixel_mean,) * 3,
+        None if pixel_std is None else (pixel_std,) * 3,
+    )
 
 
 def _sentence(record: RunRecord, n_problems: int) -> str:

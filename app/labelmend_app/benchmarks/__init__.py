@@ -1,0 +1,1 @@
+"""Benchmarks: one file a `labelmend bench` command; each returns the figures that its table shows."""
