@@ -13,9 +13,14 @@ def make(folder, n_images=20, seed=0, **options):
     return make_scenes(folder, n_images, np.random.default_rng(seed), **options)
 
 
-def scenes(n, samples="train"):
+def compose(n, samples):
     rng = np.random.default_rng(0)
     return [compose_scene(rng, samples=samples) for _ in range(n)]
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return compose(1_500, "train")
 
 
 def test_writes_png_scenes_that_decode_to_what_was_composed(tmp_path):
@@ -44,10 +49,10 @@ def test_a_seed_gives_the_same_scenes_and_another_seed_others(tmp_path):
     assert pixels["a"] == pixels["b"] != pixels["c"]
 
 
-def test_each_placement_shows_the_digit_that_its_label_says():
+def test_each_placement_shows_the_digit_that_its_label_says(scenes):
     images, targets = load_digits(return_X_y=True)
     likeness = []
-    for scene in scenes(150):
+    for scene in scenes[:150]:
         for placement in scene.placements:
             assert targets[placement.sample] == placement.digit
             size = placement.size
@@ -60,8 +65,8 @@ def test_each_placement_shows_the_digit_that_its_label_says():
     assert np.mean(np.array(likeness) > 0.7) > 0.98
 
 
-def test_digits_do_not_hide_each_other():
-    for scene in scenes(100):
+def test_digits_do_not_hide_each_other(scenes):
+    for scene in scenes[:200]:
         covered = np.zeros((48, 48), dtype=int)
         for placement in scene.placements:
             covered[placement.top :, placement.left :][: placement.size, : placement.size] += 1
@@ -69,8 +74,8 @@ def test_digits_do_not_hide_each_other():
         assert all(0 <= one.left <= 48 - one.size and 0 <= one.top <= 48 - one.size for one in scene.placements)
 
 
-def test_a_scene_has_one_to_six_digits_and_later_classes_are_rarer():
-    drawn = [[placement.digit for placement in scene.placements] for scene in scenes(3_000)]
+def test_a_scene_has_one_to_six_digits_and_later_classes_are_rarer(scenes):
+    drawn = [[placement.digit for placement in scene.placements] for scene in scenes]
 
     assert {len(digits) for digits in drawn} == {1, 2, 3, 4, 5, 6}
     counts = np.bincount(np.concatenate(drawn), minlength=10)
@@ -78,19 +83,19 @@ def test_a_scene_has_one_to_six_digits_and_later_classes_are_rarer():
     assert counts[0] > 5 * counts[9] > 0
 
 
-def test_training_and_validation_share_no_sample():
+def test_training_and_validation_share_no_sample(scenes):
     train, validation = (
-        {placement.sample for scene in scenes(1_500, samples) for placement in scene.placements}
-        for samples in ("train", "validation")
+        {placement.sample for scene in drawn for placement in scene.placements}
+        for drawn in (scenes, compose(800, "validation"))
     )
 
     assert not train & validation
     assert len(train) > 1_000
-    assert len(validation) > 300
+    assert len(validation) > 250
 
 
-def test_both_polarities_and_many_colours_occur():
-    means = np.array([np.median(scene.pixels, axis=(0, 1)) for scene in scenes(200)])
+def test_both_polarities_and_many_colours_occur(scenes):
+    means = np.array([np.median(scene.pixels, axis=(0, 1)) for scene in scenes[:200]])
 
     dark = (means.mean(axis=1) < 128).mean()
     assert 0.3 < dark < 0.7

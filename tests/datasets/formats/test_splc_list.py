@@ -94,7 +94,7 @@ def test_a_list_without_any_label_has_one_class(tmp_path):
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("left", ["full", "0.75left", "0.4left", "singlelabel"])
+@pytest.mark.parametrize("left", ["full", "0.4left"])
 def test_the_real_coco_lists_are_read_fast_and_written_back_byte_for_byte(left, shared_dir, tmp_path):
     source = shared_dir / "data" / "lists" / f"coco_train_{left}.txt"
 
