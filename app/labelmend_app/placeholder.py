@@ -17,7 +17,7 @@ def placeholder(reason: str, side: int) -> Response:
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}">'
         '<rect width="100%" height="100%" fill="#8883"/>'
-        f'<text y="{side // 2 - _FONT * len(lines) * 13 // 20}" text-anchor="middle" fill="#888" '
+        f'<text y="{side // 2 - _FONT * len(lines) * 13 // 20}" text-anchor="middle" fill="#7a7a7a" '
         f'font-family="sans-serif" font-size="{_FONT}">{spans}</text></svg>'
     )
     # Opened as a page of its own it may run and load nothing.

@@ -33,7 +33,7 @@ FLAGS = [
     "--disable-sync",
 ]
 HOSTILE = ("<img src=x onerror=alert(1)>", "a\"b'c", "كلب صغير", "🐕‍🦺 dog", "w" * 200)
-CLASS_NAMES = (*HOSTILE, *(f"class {i}" for i in range(12)))
+CLASS_NAMES = (*HOSTILE, *(f"class {i}" for i in range(20)))
 FIRST_PLAIN = len(HOSTILE)
 N_IMAGES, N_MISSING, BROKEN = 60, 30, 29
 SERVE = "import sys; from pathlib import Path; from labelmend_app.server import serve; serve(Path(sys.argv[1]), port=int(sys.argv[2]), open_browser=False)"  # noqa: E501

@@ -157,6 +157,7 @@ def test_enter_accepts_the_undecided_and_goes_on(page: Page, site: Site, class_i
     open_queue(page, site, class_index)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("r")
+    page.wait_for_timeout(500)
     page.keyboard.press("Enter")
     expect(page.locator(".tile")).to_have_count(N_MISSING - PAGE)
     assert shown(page)[0] == name(PAGE)
@@ -164,11 +165,22 @@ def test_enter_accepts_the_undecided_and_goes_on(page: Page, site: Site, class_i
     assert said(site, class_index) == {i: "absent" if i == 1 else "present" for i in range(PAGE)}
 
 
+def test_enter_pressed_twice_does_not_accept_the_next_page_unseen(page: Page, site: Site, class_index: int) -> None:
+    open_queue(page, site, class_index)
+    page.wait_for_timeout(500)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tile")).to_have_count(N_MISSING - PAGE)
+    all_is_saved(page)
+    assert len(said(site, class_index)) == PAGE
+
+
 def test_what_could_not_be_shown_is_skipped_and_stays_open(page: Page, site: Site, class_index: int) -> None:
     open_queue(page, site, class_index)
+    page.wait_for_timeout(500)
     page.keyboard.press("Enter")
     pictures_are_shown(page)
-    expect(page.locator(".tile").last.locator("img")).to_have_js_property("complete", True)
+    page.wait_for_timeout(500)
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".finished")).to_contain_text("24 accepted, 5 rejected, 0 unsure, 1 skipped")
     expect(page.locator(".finished")).to_contain_text("Look at the 1 still open")
@@ -183,6 +195,7 @@ def test_undo_goes_back_any_number_of_steps_and_pages(page: Page, site: Site, cl
     open_queue(page, site, class_index)
     page.keyboard.press("a")
     page.keyboard.press("u")
+    page.wait_for_timeout(500)
     page.keyboard.press("Enter")
     page.keyboard.press("r")
     all_is_saved(page)
@@ -232,6 +245,24 @@ def test_the_mouse_can_do_all_of_it(page: Page, site: Site, class_index: int) ->
     page.get_by_role("button", name="Skip").click()
     all_is_saved(page)
     assert said(site, class_index) == {3: "absent", 5: "unsure", 0: "skip"}
+
+
+def test_enter_is_the_page_s_after_a_click_and_the_button_s_after_a_tab(
+    page: Page, site: Site, class_index: int
+) -> None:
+    open_queue(page, site, class_index)
+    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Unsure").click()
+    page.get_by_role("button", name="Undo").click()
+    page.keyboard.press("Shift+Tab")  # to the last button before the pictures
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog.keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tile")).to_have_count(N_MISSING - PAGE)
+    all_is_saved(page)
+    assert Counter(said(site, class_index).values()) == {"present": PAGE}
 
 
 def test_the_reviewer_and_the_page_size_outlast_a_reload(page: Page, site: Site, class_index: int) -> None:

@@ -48,7 +48,8 @@ export function keysDialog() {
   const rows = KEYS.map(([name, meaning]) =>
     element("tr", {}, element("th", { scope: "row" }, key(name)), element("td", {}, meaning)),
   );
-  const dialog = element("dialog", { className: "keys", "aria-label": "Keys" }, element("h3", {}, "Keys"), element("table", {}, ...rows));
+  const body = [element("h3", {}, "Keys"), element("table", {}, ...rows)];
+  const dialog = element("dialog", { className: "keys", "aria-label": "Keys" }, ...body);
   dialog.addEventListener("click", () => dialog.close());
   return dialog;
 }

@@ -21,7 +21,7 @@ export class Outbox {
     this.failures = 0;
     this.sending = false;
     // The lock says that this page lives and sends its own log; it ends with the page.
-    navigator.locks.request(this.key, () => new Promise((done) => (this.release = done)));
+    navigator.locks.request(this.key, () => new Promise(() => {}));
     addEventListener("online", () => this.flush());
   }
 

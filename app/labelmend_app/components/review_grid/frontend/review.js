@@ -23,7 +23,7 @@ export class Review {
     this.history = []; // one entry a step of the reviewer
     this.cursor = 0;
     this.suggested = this.openBefore = 0;
-    this.ended = this.unreachable = false;
+    this.loaded = this.ended = this.unreachable = false;
     this.times = [];
     this.loading = null;
     return this.load();
@@ -50,6 +50,7 @@ export class Review {
         if (after === 0) {
           [this.suggested, this.openBefore] = [page.suggested, page.open];
           this.times.push(Date.now());
+          this.loaded = true;
         }
         items.push(...page.items);
         this.ended = page.items.length < limit;

@@ -10,6 +10,7 @@ import { ACTIONS } from "./wording.js";
 
 const REVIEWER = "labelmend.reviewer";
 const PAGE_SIZE = "labelmend.page_size";
+const GLANCE = 300; // nobody has looked at a page that came so few milliseconds ago
 
 const outboxes = new Set();
 const reviews = new Map(); // queue -> Review
@@ -18,23 +19,26 @@ let view, review, outbox, data, trigger;
 
 export default async function mount(component) {
   const root = component.parentElement.querySelector(".review-grid");
-  data = component.data;
+  const shown = component.data;
+  data = shown;
   trigger = component.setTriggerValue;
-  const name = [data.workspace, data.run, data.class_index, data.kind].join();
+  const name = [shown.workspace, shown.run, shown.class_index, shown.kind].join();
   const fresh = view?.root !== root || view.name !== name;
   if (fresh) {
-    view = Object.assign(new View(root, data, act), { name });
-    view.reviewer.value = localStorage.getItem(REVIEWER) ?? data.reviewer;
+    view = Object.assign(new View(root, shown, act), { name });
+    view.reviewer.value = localStorage.getItem(REVIEWER) ?? shown.reviewer;
+    review = null;
   }
-  view.data = data;
-  if (outbox?.workspace !== data.workspace) openOutbox();
-  if (!adopted.has(data.workspace)) {
-    adopted.set(data.workspace, adoptLogs(data.workspace, paint, (log) => outboxes.add(log)));
+  view.data = shown;
+  if (outbox?.workspace !== shown.workspace) openOutbox();
+  if (!adopted.has(shown.workspace)) {
+    adopted.set(shown.workspace, adoptLogs(shown.workspace, paint, (log) => outboxes.add(log)));
   }
-  await adopted.get(data.workspace); // so that what was answered before a reload is not asked again
+  await adopted.get(shown.workspace); // so that what was answered before a reload is not asked again
   if (!reviews.has(name)) {
-    reviews.set(name, new Review(data, () => outbox, Number(localStorage.getItem(PAGE_SIZE)) || 24, paint));
+    reviews.set(name, new Review(shown, () => outbox, Number(localStorage.getItem(PAGE_SIZE)) || 24, paint));
   }
+  if (view.name !== name) return; // another queue was opened meanwhile
   review = reviews.get(name);
   if (fresh) {
     paint();
@@ -49,18 +53,18 @@ function openOutbox() {
 
 function paint() {
   if (!review || !view?.root.isConnected) return;
-  const focused = view.root.getRootNode().activeElement;
   const unsaved = [...outboxes].reduce((sum, box) => sum + box.unsaved, 0);
   const failing = [...outboxes].some((box) => box.failures);
   const refused = [...outboxes].find((box) => box.refused)?.refused ?? "";
   view.paint(review, { unsaved, failing, refused });
-  if (!focused || !focused.isConnected || focused.matches?.(".tile")) view.focus();
+  if (view.mayFocus) view.focus();
 }
 
 const act = {
   answer(answer, advance = true) {
     const item = review.current;
     if (!item) return;
+    if (view.awaits(item) && ["accept", "reject"].includes(answer)) return; // nobody can have seen it
     review.answer(item, answer);
     if (advance) review.move(1);
     paint();
@@ -68,11 +72,12 @@ const act = {
   },
   commit(answer) {
     if (review.finished) return;
-    const loading = view.stillLoading;
+    const loading = review.page.filter((item) => view.awaits(item)).length;
     if (!review.page.length || loading) {
       view.say(`Wait: ${loading} pictures are still loading.`);
       return;
     }
+    if (performance.now() - view.shownAt < GLANCE) return; // Enter pressed twice must not accept a page unseen
     review.commit(answer, (item) => view.sees(item));
     paint();
     view.say(review.finished ? "The end of this queue" : "Next page");

@@ -53,8 +53,13 @@ export class View {
   }
 
   toolbar() {
-    const button = (label, shortcut, title, run, className = "") =>
-      element("button", { type: "button", title, className, onclick: run }, label, key(shortcut));
+    const button = (label, shortcut, title, run, className = "") => {
+      const onclick = (event) => {
+        run();
+        if (event.detail) this.focus(); // after a click Enter is the page's again; after a key the focus stays
+      };
+      return element("button", { type: "button", title, className, onclick }, label, key(shortcut));
+    };
     const answers = Object.entries(ACTIONS).map(([name, { key: shortcut, label }]) =>
       button(label[this.data.kind], shortcut, "the chosen picture", () => this.act.answer(name), name),
     );
@@ -72,7 +77,8 @@ export class View {
   paint(review, status) {
     this.review = review;
     this.pageSize.value = String(review.pageSize);
-    this.paintProgress(review.progress, status);
+    this.paintSaved(status);
+    this.paintProgress(review.progress);
     const page = review.page;
     const done = review.finished;
     this.finished.hidden = !done;
@@ -87,6 +93,7 @@ export class View {
 
   paintPage(page, shown) {
     this.shown = shown;
+    this.shownAt = performance.now();
     this.tiles = new Map(page.map((item) => [item.suggestion_id, this.tile(item)]));
     const waiting = element(
       "p",
@@ -99,15 +106,13 @@ export class View {
   }
 
   tile(item) {
-    const quick = ["accept", "reject", "unsure"].map((name) =>
-      element(
-        "button",
-        { type: "button", tabIndex: -1, className: name, "aria-hidden": "true", title: ACTIONS[name].label[this.data.kind] },
-        { accept: "✓", reject: "✗", unsure: "?" }[name],
-      ),
-    );
-    quick.forEach((button, i) => (button.dataset.answer = ["accept", "reject", "unsure"][i]));
-    const caption = element("span", { className: "caption" }, given(item.image_id), element("b", {}, percent(item.error_probability)));
+    const quick = Object.entries({ accept: "✓", reject: "✗", unsure: "?" }).map(([name, sign]) => {
+      const title = ACTIONS[name].label[this.data.kind];
+      const mouseOnly = { tabIndex: -1, "aria-hidden": "true" }; // keys and the toolbar do the same
+      return element("button", { type: "button", className: name, title, "data-answer": name, ...mouseOnly }, sign);
+    });
+    const probability = element("b", {}, percent(item.error_probability));
+    const caption = element("span", { className: "caption" }, given(item.image_id), probability);
     const tile = element("div", { className: "tile", role: "option", tabIndex: -1 });
     tile.append(element("div", { className: "frame" }), element("div", { className: "quick" }, ...quick), caption);
     tile.dataset.suggestion = item.suggestion_id;
@@ -141,20 +146,30 @@ export class View {
     return this.pictures.of(item)?.state === "ready";
   }
 
-  get stillLoading() {
-    return this.review.page.filter((item) => ["waiting", "loading"].includes(this.pictures.of(item)?.state)).length;
+  // Whether the picture is still on its way.
+  awaits(item) {
+    return ["waiting", "loading"].includes(this.pictures.of(item)?.state);
   }
 
-  paintProgress(progress, status) {
+  paintSaved(status) {
+    this.saved.classList.toggle("unsaved", status.failing);
+    this.saved.textContent = savedSentence(status);
+  }
+
+  paintProgress(progress) {
     const { accept, reject, answered, suggested, open, perMinute, minutesLeft } = progress;
+    if (!this.review.loaded) {
+      this.bar.removeAttribute("value");
+      this.numbers.textContent = "";
+      return;
+    }
     this.bar.value = suggested ? answered / suggested : 1;
-    const parts = [`${answered.toLocaleString("en")} of ${count(suggested, "suggestion")} answered, ${open.toLocaleString("en")} open`];
+    const whole = (n) => n.toLocaleString("en");
+    const parts = [`${whole(answered)} of ${count(suggested, "suggestion")} answered, ${whole(open)} open`];
     if (accept + reject) parts.push(`${percent(accept / (accept + reject))} accepted`);
     if (perMinute) parts.push(`${Math.round(perMinute)} a minute`);
     if (minutesLeft && open > 0) parts.push(minutes(minutesLeft));
     this.numbers.textContent = parts.join(" · ");
-    this.saved.classList.toggle("unsaved", status.failing);
-    this.saved.textContent = savedSentence(status);
   }
 
   paintDetail(item) {
@@ -172,16 +187,16 @@ export class View {
   paintFinished({ suggested, accept, reject, unsure, skip, open }) {
     const { next } = this.data;
     const lines = suggested
-      ? `${count(accept, "accepted", "accepted")}, ${reject} rejected, ${unsure} unsure, ${skip} skipped since this page was opened.`
+      ? `Since this page was opened: ${accept} accepted, ${reject} rejected, ${unsure} unsure, ${skip} skipped.`
       : "There are no suggestions of this kind for this class.";
     const buttons = [];
+    const button = (run, className, ...label) =>
+      buttons.push(element("button", { type: "button", className, onclick: run }, ...label));
     if (next) {
-      buttons.push(element("button", { type: "button", className: "commit", onclick: () => this.act.next() }, "Next: ", given(next.class_name), ` (${next.open} open)`, key("Enter")));
+      const label = ["Next: ", given(next.class_name), ` (${next.open} open)`, key("Enter")];
+      button(() => this.act.next(), "commit", ...label);
     }
-    if (open > 0) {
-      const label = `Look at the ${open} still open`;
-      buttons.push(element("button", { type: "button", onclick: () => this.act.restart() }, label));
-    }
+    if (open > 0) button(() => this.act.restart(), "", `Look at the ${open} still open`);
     this.finished.replaceChildren(
       element("h3", {}, open > 0 ? "The end of this queue" : "Nothing is left in this queue"),
       element("p", {}, lines),
@@ -214,16 +229,26 @@ export class View {
     this.act.choose(item);
     const { answer } = event.target.closest("button")?.dataset ?? {};
     this.act.answer(answer ?? (this.review.answerOf(item) === "accept" ? "reject" : "accept"), false);
+    this.focus();
   }
 
   itemOf(tile) {
     return this.review.page.find((item) => String(item.suggestion_id) === tile.dataset.suggestion);
   }
 
+  // Whether the focus is nowhere else: not in one of Streamlit's fields, not on a button that was tabbed to.
+  get mayFocus() {
+    const { activeElement, host } = this.root.getRootNode();
+    const outside = document.activeElement;
+    return outside === document.body || (outside === host && (!activeElement || activeElement.matches(".tile")));
+  }
+
+  // Put the focus on the chosen picture.
   focus() {
     const tile = this.review.current && this.tiles.get(this.review.current.suggestion_id);
-    tile?.focus({ preventScroll: true });
-    tile?.scrollIntoView({ block: "nearest" });
+    if (!tile || tile === this.root.getRootNode().activeElement) return;
+    tile.focus({ preventScroll: true });
+    tile.scrollIntoView({ block: "nearest" });
   }
 
   say(sentence) {
