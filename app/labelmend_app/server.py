@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labelmend_app.api import ReviewApi
 from labelmend_app.components.review_grid import FRONTEND, FRONTEND_URL
+from labelmend_app.screens.main import SCREENS
 from labelmend_core.errors import InputError
 from labelmend_core.workspace import Workspace
 
@@ -31,7 +32,8 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 # sent to another machine, and no other site may frame the app.
 _SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:; object-src 'none'; "
+        "default-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:; "
+        "connect-src 'self' ws://127.0.0.1:* ws://localhost:* blob: data:; object-src 'none'; "
         "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -61,8 +63,10 @@ def serve(
 
     Raises:
         WorkspaceError: there is no usable workspace in the folder.
-        InputError: `host` is not this machine alone, or no port is free.
+        InputError: `host` is not this machine alone, there is no such page, or no port is free.
     """
+    if page not in SCREENS:
+        raise InputError(f"Expected page to be one of {', '.join(SCREENS)}, got {page!r}.")
     if host not in _LOOPBACK:
         raise InputError(f"Expected host to be one of {', '.join(_LOOPBACK)}, got {host!r}; labelmend has no log-in.")
     opened = Workspace.open(workspace)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from labelmend_app.export import (
     CHANGES_NAME,
@@ -172,3 +173,43 @@ def test_a_full_disk_leaves_the_earlier_export_whole(
         export(listed, tmp_path / "out")
     assert [(tmp_path / "out" / name).read_bytes() for name in ("train.txt", CHANGES_NAME)] == before
     assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def screen(workspace: Workspace, **address: str) -> AppTest:
+    def script(folder: str) -> None:
+        from pathlib import Path
+
+        from labelmend_app.screens import export
+        from labelmend_core.workspace import Workspace
+
+        opened = Workspace.open(Path(folder))
+        try:
+            export.render(opened)
+        finally:
+            opened.close()
+
+    test = AppTest.from_function(script, kwargs={"folder": str(workspace.folder)}, default_timeout=30)
+    for name, value in address.items():
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception
+    return test
+
+
+def test_the_screen_says_what_to_do_while_nothing_changes(listed: Workspace) -> None:
+    assert "Review" in screen(listed).info[0].value
+
+
+def test_the_screen_counts_every_sort_of_change(listed: Workspace) -> None:
+    decide(listed, (0, 1, P), (0, 2, A), (1, 1, P), (1, 0, A), (2, 2, A), (2, 0, U))
+    test = screen(listed)
+    counted = {metric.label: metric.value for metric in test.metric}
+    assert counted == {"Labels added": "1", "Labels removed": "1", "Verified absent": "2", "Confirmed as given": "1"}
+    assert test.dataframe[-1].value["class"].tolist() == ["dog", "bus", "cat", "bus"]
+
+
+def test_the_policy_is_in_the_address(listed: Workspace) -> None:
+    decide(listed, (2, 0, P), reviewer="Anna")
+    decide(listed, (2, 0, A), reviewer="Ben")
+    assert screen(listed).metric[2].value == "1"
+    assert screen(listed, policy="Unanimous").metric[2].value == "0"

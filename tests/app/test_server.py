@@ -23,6 +23,8 @@ from PIL import Image
 
 from labelmend_app.api import MAX_BODY, workspace_key
 from labelmend_app.messages import MAX_EVENTS
+from labelmend_app.server import serve
+from labelmend_core.errors import InputError
 from labelmend_core.ledger import Status
 from labelmend_core.types import AnnotatedDataset, LabelMatrix
 from labelmend_core.workspace import DATABASE, Workspace
@@ -404,6 +406,12 @@ def test_the_browser_asks_again_for_modules_that_a_newer_version_may_bring(serve
 def test_streamlit_is_told_to_lay_no_dialog_over_the_pictures(server: Server) -> None:
     answer = server.get("/_stcore/host-config", Accept_Encoding="gzip")
     assert answer.json["blockErrorDialogs"] is True
+
+
+@pytest.mark.parametrize("wrong", [{"host": "0.0.0.0"}, {"host": "192.168.1.5"}, {"page": "../admin"}])
+def test_only_this_machine_and_only_known_screens_are_served(tmp_path: Path, wrong: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"Expected (host|page) to be one of"):
+        serve(tmp_path, open_browser=False, **wrong)  # type: ignore[arg-type]
 
 
 def test_a_taken_port_is_passed_over_and_ctrl_c_ends_cleanly(server: Server) -> None:

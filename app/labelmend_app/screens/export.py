@@ -14,9 +14,9 @@ from labelmend_datasets.formats import FORMATS
 
 _POLICIES = list(Policy)
 _MEANING = {
-    Policy.LATEST: "Latest: the last answer counts",
-    Policy.MAJORITY: "Majority: more reviewers than the other side",
-    Policy.UNANIMOUS: "Unanimous: every reviewer who answered agrees",
+    Policy.LATEST: "the last answer counts",
+    Policy.MAJORITY: "more reviewers than on the other side",
+    Policy.UNANIMOUS: "every reviewer who answered agrees",
 }
 _KINDS = {
     "Labels added": (("unobserved", "absent"), "present"),
@@ -28,13 +28,14 @@ _KINDS = {
 def render(workspace: Workspace) -> None:
     """Draw the screen."""
     st.title("Export")
-    policy = st.selectbox(
+    policy = st.radio(
         "Where several reviewers answered",
         _POLICIES,
         key="policy",
-        format_func=_MEANING.__getitem__,
+        format_func=str.capitalize,
+        captions=[_MEANING[policy] for policy in _POLICIES],
+        horizontal=True,
         bind="query-params",
-        width=420,
     )
     frame = changes(workspace, policy)
     _numbers(workspace, frame, policy)
