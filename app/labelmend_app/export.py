@@ -61,7 +61,7 @@ def export(workspace: Workspace, destination: Path, policy: Policy = Policy.LATE
     frame = changes(workspace, policy)
     table = destination / CHANGES_NAME
     with replacing(table) as temporary:  # takes its place only after the annotations have taken theirs
-        _spreadsheet_safe(frame).to_csv(
+        spreadsheet_safe(frame).to_csv(
             temporary, index=False, lineterminator="\n", date_format="%Y-%m-%dT%H:%M:%SZ", encoding="utf-8"
         )
         annotations = destination / workspace.settings.source
@@ -92,11 +92,14 @@ def _format(workspace: Workspace) -> AnnotationFormat:
     return FORMATS[workspace.settings.format]
 
 
-def _spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
+def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy in which a text that a spreadsheet would take for a formula begins with an apostrophe."""
+
     def escaped(text: str) -> str:
         return f"'{text}" if text.startswith(_FORMULA) else text
 
-    return frame.assign(**{name: frame[name].map(escaped) for name in ("image", "class", "reviewer")})
+    texts = [name for name in ("image", "class", "reviewer") if name in frame]
+    return frame.assign(**{name: frame[name].map(escaped) for name in texts})
 
 
 def _zipped(folder: Path) -> bytes:

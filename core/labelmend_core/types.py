@@ -54,11 +54,14 @@ class LabelMatrix:
 
     def __init__(self, matrix: sparse.csr_array) -> None:
         csr = sparse.csr_array(matrix, dtype=np.int8, copy=True)
+        cells = csr.nnz
         csr.sum_duplicates()
+        if csr.nnz != cells:
+            raise InputError("Expected each cell once, got one twice; build the matrix with LabelMatrix.from_cells")
         csr.eliminate_zeros()
         if csr.nnz and not np.isin(csr.data, (PRESENT, ABSENT)).all():
             wrong = csr.data[~np.isin(csr.data, (PRESENT, ABSENT))][0]
-            raise InputError(f"Expected labels to be 1, 0 or -1, got {wrong}; was a cell given twice?")
+            raise InputError(f"Expected labels to be 1, 0 or -1, got {wrong}")
         csr.data.flags.writeable = False
         self._csr = csr
 
@@ -78,13 +81,7 @@ class LabelMatrix:
 
         A cell that is named twice with one value counts once; with two values it is an `InputError`.
         """
-        rows, columns = np.asarray(images, dtype=np.int64), np.asarray(classes, dtype=np.int64)
-        data = np.asarray(values, dtype=np.int8)
-        if rows.size and (rows.min() < 0 or rows.max() >= shape[0]):
-            raise InputError(f"Expected image indices in 0…{shape[0] - 1}, got {rows.min()}…{rows.max()}")
-        if columns.size and (columns.min() < 0 or columns.max() >= shape[1]):
-            raise InputError(f"Expected class indices in 0…{shape[1] - 1}, got {columns.min()}…{columns.max()}")
-        keys, data = _sorted_cells(rows * shape[1] + columns, data)
+        keys, data = _sorted_cells(_keys(images, classes, shape), _checked_values(values))
         twice = np.diff(keys) == 0
         if (twice & (np.diff(data) != 0)).any():
             key = keys[:-1][twice & (np.diff(data) != 0)][0]
@@ -135,7 +132,7 @@ class LabelMatrix:
 
     def values(self, images: ArrayLike, classes: ArrayLike) -> Int8Array:
         """Return the int8 values of the cells (images[i], classes[i]), shape (M,)."""
-        wanted = np.asarray(images, dtype=np.int64) * self.shape[1] + np.asarray(classes, dtype=np.int64)
+        wanted = _keys(images, classes, self.shape)
         rows, columns, data = self.cells()
         keys = rows * self.shape[1] + columns
         if not keys.size:
@@ -166,8 +163,8 @@ class LabelMatrix:
         k = self.shape[1]
         rows, columns, data = self.cells()
         keys = rows * k + columns
-        new_keys = np.asarray(images, dtype=np.int64) * k + np.asarray(classes, dtype=np.int64)
-        new_values = np.asarray(values, dtype=np.int8)
+        new_keys = _keys(images, classes, self.shape)
+        new_values = _checked_values(values)
         _, last = np.unique(new_keys[::-1], return_index=True)
         last = new_keys.size - 1 - last
         kept = ~np.isin(keys, new_keys)
@@ -196,6 +193,24 @@ class LabelMatrix:
     def __repr__(self) -> str:
         n, k = self.shape
         return f"LabelMatrix({n} images, {k} classes, {self.n_observed} observed cells)"
+
+
+def _keys(images: ArrayLike, classes: ArrayLike, shape: tuple[int, int]) -> IntArray:
+    """Return row-major cell numbers, refusing images and classes that there are not."""
+    rows, columns = np.asarray(images, dtype=np.int64), np.asarray(classes, dtype=np.int64)
+    for what, found, size in (("image", rows, shape[0]), ("class", columns, shape[1])):
+        if found.size and (found.min() < 0 or found.max() >= size):
+            raise InputError(f"Expected {what} indices in 0…{size - 1}, got {found.min()}…{found.max()}")
+    keys: IntArray = rows * shape[1] + columns
+    return keys
+
+
+def _checked_values(values: ArrayLike) -> Int8Array:
+    array = np.asarray(values)
+    wrong = array[~np.isin(array, (PRESENT, ABSENT, UNOBSERVED))]
+    if wrong.size:
+        raise InputError(f"Expected labels to be 1, 0 or -1, got {wrong[0]}")
+    return array.astype(np.int8)
 
 
 def _sorted_cells(keys: IntArray, data: Int8Array) -> tuple[IntArray, Int8Array]:

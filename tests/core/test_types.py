@@ -141,10 +141,29 @@ def test_other_shapes_than_n_by_k_are_refused(wrong):
 
 
 def test_a_wrong_value_in_cells_or_sparse_labels_is_refused():
-    with pytest.raises(InputError, match="1, 0 or -1, got 3"):
-        LabelMatrix.from_cells([0], [0], [3], (1, 1))
-    with pytest.raises(InputError, match="was a cell given twice"):
-        LabelMatrix(sparse.csr_array(sparse.coo_array(([1, 1], ([0, 0], [0, 0])), shape=(1, 1))))
+    for value in (3, 257, 0.5):
+        with pytest.raises(InputError, match=f"1, 0 or -1, got {value}"):
+            LabelMatrix.from_cells([0], [0], [value], (1, 1))
+    with pytest.raises(InputError, match="1, 0 or -1, got 2"):
+        LabelMatrix(sparse.csr_array(np.array([[2]], dtype=np.int8)))
+
+
+def test_a_cell_that_a_sparse_matrix_holds_twice_is_refused_even_where_it_cancels():
+    twice = sparse.csr_array(([1, -1], [0, 0], [0, 2]), shape=(1, 1))
+    with pytest.raises(InputError, match="each cell once"):
+        LabelMatrix(twice)
+
+
+@pytest.mark.parametrize(("image", "class_index"), [(2, 0), (-1, 0), (0, 3), (0, -1)])
+def test_a_cell_outside_is_refused_by_every_method(image, class_index):
+    labels = LabelMatrix.from_dense([[1, 0, 0], [0, 0, -1]])
+    for look in (
+        lambda: labels.values([image], [class_index]),
+        lambda: labels.replace([image], [class_index], [1]),
+        lambda: LabelMatrix.from_cells([image], [class_index], [1], labels.shape),
+    ):
+        with pytest.raises(InputError, match=r"(image|class) indices in 0…"):
+            look()
 
 
 def test_a_matrix_is_a_value_that_nothing_outside_can_change():

@@ -5,7 +5,6 @@ Exit codes: 0 done, 2 wrong input (one sentence on standard error, nothing half-
 
 import sys
 
-import click
 import typer
 
 from labelmend_app.cli import (
@@ -36,13 +35,7 @@ for module in (demo, import_, train, suggest, review, export, status, report, no
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     try:
-        code = app(arguments, standalone_mode=False)
-    except click.exceptions.Abort:
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        app(arguments)
     except LabelmendError as error:
         typer.echo(f"labelmend: {error}", err=True)
-        code = 2
-    sys.exit(code)
+        sys.exit(2)

@@ -34,14 +34,30 @@ def train(
     hyperparameters: Annotated[
         list[str] | None, typer.Option("--set", help="Hyperparameter of the loss, such as tau=0.65; repeatable.")
     ] = None,
-    backbone: Annotated[str, typer.Option(help="timm's name of the network.")] = "resnet50",
+    backbone: Annotated[
+        str, typer.Option(help="timm's name of the network.", envvar="LABELMEND_BACKBONE")
+    ] = "resnet50",
     backbone_arguments: Annotated[
-        list[str] | None, typer.Option("--backbone-arg", help="Passed on to timm, such as pad_type=same; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--backbone-arg",
+            help="Passed on to timm, such as pad_type=same; repeatable.",
+            envvar="LABELMEND_BACKBONE_ARG",
+        ),
     ] = None,
-    weights: Annotated[str, typer.Option(help="pretrained, random, or a .safetensors file.")] = "pretrained",
-    image_size: Annotated[int, typer.Option(help="Side of the network's input in pixels.")] = 224,
-    pixel_mean: Annotated[float | None, typer.Option(help="Mean of the pixels in [0, 1]; timm's by default.")] = None,
-    pixel_std: Annotated[float | None, typer.Option(help="Deviation of the pixels; timm's by default.")] = None,
+    weights: Annotated[
+        str, typer.Option(help="pretrained, random, or a .safetensors file.", envvar="LABELMEND_WEIGHTS")
+    ] = "pretrained",
+    image_size: Annotated[
+        int, typer.Option(help="Side of the network's input in pixels.", envvar="LABELMEND_IMAGE_SIZE")
+    ] = 224,
+    pixel_mean: Annotated[
+        float | None,
+        typer.Option(help="Mean of the pixels in [0, 1]; timm's by default.", envvar="LABELMEND_PIXEL_MEAN"),
+    ] = None,
+    pixel_std: Annotated[
+        float | None, typer.Option(help="Deviation of the pixels; timm's by default.", envvar="LABELMEND_PIXEL_STD")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images; 10 probe, 20 finetune.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Decoupled decay; 3 probe, 0.01 finetune.")] = None,

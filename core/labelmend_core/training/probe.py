@@ -44,6 +44,7 @@ def train_probe(
         accelerator: device and precision.
         progress: told how far it is; may raise `Stopped`.
     """
+    torch.manual_seed(settings.seed)  # a random backbone is the same one when the run is repeated
     backbone = build_backbone(settings.backbone)
     features = extract_features(
         backbone,
@@ -80,7 +81,7 @@ class _Heads:
     ) -> None:
         self.rows = data.rows()
         self.targets = torch.from_numpy(data.labels.dense()).to(accelerator.device)
-        self._features = torch.from_numpy(np.asarray(features[: data.n_train])).to(accelerator.device)
+        self._features = torch.from_numpy(np.array(features[: data.n_train])).to(accelerator.device)
         self._validation_targets = data.validation_targets()
         self._validation_features = torch.from_numpy(features[data.rows(validation=True)]).to(accelerator.device)
         self._settings, self._accelerator, self._frequency = settings, accelerator, data.frequency()

@@ -1,6 +1,5 @@
 """Images as tensors for training: decoded once, and one bad image never stops a run."""
 
-import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,9 +21,8 @@ _AT_ONCE = 256
 class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
     """Item i is image i as a uint8 tensor of shape (3, S, S); zeros if it cannot be decoded, see `problems`.
 
-    The shorter side is resized to S / crop_fraction with an antialiasing bicubic filter and the centre is cropped, as
-    timm's evaluation transform does with its `crop_pct`. Nothing is squashed; at the default of 1 the ends of the
-    longer side are lost.
+    The whole image is resized to S x S with an antialiasing bicubic filter, as the ASL and SPLC papers do: a label may
+    rest on an object at the edge, which a crop would cut off.
 
     Args:
         paths: the image files.
@@ -32,7 +30,6 @@ class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
         cache: where to keep the decoded images, one memory-mapped file; without it every access decodes anew.
             An image whose file has changed is decoded again; other paths or sizes make a new cache.
         cache_limit_bytes: no cache is made that would be larger.
-        crop_fraction: how much of the shorter side is seen, in (0, 1].
     """
 
     def __init__(
@@ -41,14 +38,13 @@ class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
         image_size: int,
         cache: Path | None = None,
         cache_limit_bytes: int = 8 * 1024**3,
-        crop_fraction: float = 1.0,
     ) -> None:
-        self._paths, self._size, self._crop_fraction = list(paths), image_size, crop_fraction
+        self._paths, self._size = list(paths), image_size
         self._problems: dict[int, str] = {}
         self._cache: PixelCache | None = None
         shape = (3, image_size, image_size)
         if cache is not None and paths and PixelCache.size(len(paths), shape) <= cache_limit_bytes:
-            self._cache = PixelCache(cache, [str(crop_fraction), *map(str, paths)], len(paths), shape)
+            self._cache = PixelCache(cache, [str(path) for path in paths], len(paths), shape)
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -119,25 +115,13 @@ class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
     def _decode(self, index: int) -> NDArray[np.uint8] | None:
         """Return the pixels, or note what is wrong and return nothing."""
         try:
-            image = decode_image(self._paths[index], at_least=math.ceil(2 * self._size / self._crop_fraction))
+            image = decode_image(self._paths[index], at_least=2 * self._size)
         except ImageError as error:
             self._problems[index] = str(error)
             return None
         self._problems.pop(index, None)
-        square = image.resize((self._size, self._size), Image.Resampling.BICUBIC, self._square(*image.size))
+        square = image.resize((self._size, self._size), Image.Resampling.BICUBIC)
         return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
-
-    def _square(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """Return the part of an image that becomes S x S: left, top, right, bottom.
-
-        The rounding is that of torchvision's Resize and CenterCrop, so that no pixel lies elsewhere than a network
-        trained with them expects.
-        """
-        shorter = math.floor(self._size / self._crop_fraction)
-        scaled = [shorter * side // min(width, height) for side in (width, height)]
-        left, top = (round((side - self._size) / 2) for side in scaled)
-        x, y = width / scaled[0], height / scaled[1]
-        return left * x, top * y, (left + self._size) * x, (top + self._size) * y
 
 
 def _stamp(path: Path) -> int:

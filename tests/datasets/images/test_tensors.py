@@ -1,4 +1,4 @@
-"""Images as tensors: cropped as timm crops, decoded once, and one bad image never stops a run."""
+"""Images as tensors: whole, decoded once, and one bad image never stops a run."""
 
 import subprocess
 import sys
@@ -33,16 +33,14 @@ def cache(request, tmp_path):
     return tmp_path / "cache" / "pixels.u8" if request.param == "cached" else None
 
 
-@pytest.mark.parametrize("crop_fraction", [1.0, 0.875])
-def test_crops_and_resizes_as_timm_does(photos, cache, crop_fraction):
-    scale = int(SIZE / crop_fraction)
-    timm = v2.Compose([v2.Resize(scale, v2.InterpolationMode.BICUBIC, antialias=True), v2.CenterCrop(SIZE)])
+def test_the_whole_image_is_resized_as_the_papers_do(photos, cache):
+    resize = v2.Resize((SIZE, SIZE), v2.InterpolationMode.BICUBIC, antialias=True)
 
-    images = ImageTensors(photos, SIZE, cache, crop_fraction=crop_fraction)
+    images = ImageTensors(photos, SIZE, cache)
 
     for index in (0, 1, 2, 5):
         with Image.open(photos[index]) as photo:
-            expected = torch.from_numpy(np.array(timm(photo))).permute(2, 0, 1)
+            expected = torch.from_numpy(np.array(resize(photo))).permute(2, 0, 1)
         assert images[index].dtype == torch.uint8
         assert images[index].shape == (3, SIZE, SIZE)
         assert (images[index].int() - expected.int()).abs().max() <= 1
@@ -95,18 +93,18 @@ def test_an_image_whose_file_changed_is_decoded_again(photos, tmp_path):
     assert list(images.problems()) == [0, 4]
 
 
-@pytest.mark.parametrize("change", ["size", "crop", "paths", "damage"])
+@pytest.mark.parametrize("change", ["size", "paths", "damage"])
 def test_a_cache_for_something_else_is_made_anew(photos, tmp_path, change):
     good = [photos[0], photos[1]]
     ImageTensors(good, SIZE, tmp_path / "pixels").check(range(2))
     if change == "damage":
         (tmp_path / "pixels").write_bytes((tmp_path / "pixels").read_bytes()[:-1])
     paths = good[::-1] if change == "paths" else good
-    size, crop_fraction = SIZE - (change == "size"), 0.9 if change == "crop" else 1.0
+    size = SIZE - (change == "size")
 
-    images = ImageTensors(paths, size, tmp_path / "pixels", crop_fraction=crop_fraction)
+    images = ImageTensors(paths, size, tmp_path / "pixels")
 
-    fresh = ImageTensors(paths, size, crop_fraction=crop_fraction)
+    fresh = ImageTensors(paths, size)
     assert all(torch.equal(images[index], fresh[index]) for index in range(2))
 
 

@@ -21,7 +21,7 @@ class LinearHead(nn.Module):
     def __init__(self, n_features: int, frequency: Tensor) -> None:
         super().__init__()
         self.linear = nn.Linear(n_features, frequency.numel())
-        nn.init.normal_(self.linear.weight, std=0.001)
+        nn.init.normal_(self.linear.weight, std=0.01)
         with torch.no_grad():
             self.linear.bias.copy_(torch.logit(frequency.clamp(1e-4, 1 - 1e-4)))
         self.register_buffer("mean", torch.zeros(n_features))

@@ -1,0 +1,100 @@
+"""noise, find, report, and what every command must have."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+
+from labelmend_app.cli import app
+from labelmend_datasets.formats import FORMATS
+
+TWO_EPOCHS = ("--epochs", "2")
+
+
+def _commands() -> dict[str, typer.models.CommandInfo]:
+    click_group = typer.main.get_command(app)
+    return dict(click_group.commands)
+
+
+@pytest.mark.parametrize("name", sorted(_commands()))
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    command = _commands()[name]
+    leaves = getattr(command, "commands", {name: command})
+    for leaf in leaves.values():
+        assert leaf.help
+        assert "Example: `labelmend " in leaf.help
+
+
+@pytest.mark.parametrize("name", sorted(set(_commands()) - {"review", "bench"}))
+def test_every_command_ends_in_json_when_asked(name: str) -> None:
+    assert any("--json" in parameter.opts for parameter in _commands()[name].params)
+
+
+@pytest.mark.parametrize("kind", ["drop", "single", "spurious"])
+def test_noise_is_planted_in_a_copy_and_the_same_for_a_seed(labelmend, scenes, kind: str) -> None:
+    paths = [labelmend.folder / name for name in ("one.txt", "two.txt")]
+    counts = []
+    for path in paths:
+        done = labelmend("noise", scenes.labels, path, "--kind", kind, "--classes", scenes.classes, "--json")
+        assert done.code == 0, done.err
+        counts.append(done.json["changed_cells"])
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    noised = FORMATS["list"].read(paths[0], classes=scenes.classes).given_labels
+    assert len(scenes.given.changed_cells(noised)[0]) == counts[0] > 0
+    assert labelmend("noise", scenes.labels, paths[0]).code == 2
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
+def test_find_takes_predictions_in_any_order_of_rows_and_columns(labelmend, scenes, suffix: str) -> None:
+    rng = np.random.default_rng(0)
+    truth = scenes.truth.dense() == 1
+    array = np.where(truth, 0.8, 0.2) + rng.uniform(-0.1, 0.1, truth.shape)
+    probs, out = labelmend.folder / f"probs{suffix}", labelmend.folder / "issues.csv"
+    names = scenes.classes.read_text(encoding="utf-8").split()
+    frame = pd.DataFrame(array, columns=names)
+    frame.insert(0, "image", [f"{i:05d}.png" for i in range(len(array))])
+    shuffled = frame.sample(frac=1, random_state=1)[["image", *rng.permutation(names)]]
+    if suffix == ".npy":
+        np.save(probs, array)
+    elif suffix == ".csv":
+        shuffled.to_csv(probs, index=False)
+    else:
+        shuffled.to_parquet(probs, index=False)
+    done = labelmend(
+        "find", "--labels", scenes.labels, "--classes", scenes.classes, "--probs", probs, "--out", out,
+        "--min-probability", "0", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    issues = pd.read_csv(out)
+    assert done.json["issues"] == len(issues) == truth.size
+    dropped = int((truth & (scenes.given.dense() == 0)).sum())
+    first = issues[issues["kind"] == "missing"].head(dropped)
+    found = [
+        truth[int(image[:5]), names.index(name)] for image, name in zip(first["image"], first["class"], strict=True)
+    ]
+    assert np.mean(found) == 1.0
+
+
+def test_find_names_what_the_predictions_lack(labelmend, scenes) -> None:
+    probs = labelmend.folder / "probs.csv"
+    pd.DataFrame({"image": ["00000.png"], "zero": [0.5]}).to_csv(probs, index=False)
+    done = labelmend("find", "--labels", scenes.labels, "--classes", scenes.classes, "--probs", probs)
+    assert done.code == 2
+    assert "9 are not there" in done.err
+
+
+def test_a_report_is_one_file_with_every_name_escaped(labelmend, scenes) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    classes = labelmend.folder / "classes.txt"
+    names = scenes.classes.read_text(encoding="utf-8").split()
+    classes.write_text("\n".join([hostile, *names[1:]]) + "\n", encoding="utf-8")
+    labelmend("import", scenes.labels, "--images", scenes.images, "--classes", classes)
+    labelmend("train", *TWO_EPOCHS, "--folds", "2")
+    labelmend("suggest")
+    path = labelmend.folder / "report.html"
+    assert labelmend("report", path).code == 0
+    page = path.read_text(encoding="utf-8")
+    assert hostile not in page
+    assert "&lt;img src=x" in page
+    assert "hill" in page
+    assert "http" not in page
