@@ -60,8 +60,10 @@ def choose(label: str, names: Mapping[str, str], key: str, first: str) -> str:
     wanted = st.query_params.get(key)
     index = ids.index(first if wanted is None or wanted not in names else wanted)
     chosen: str = st.selectbox(label, ids, index, format_func=names.__getitem__, key=f"choose_{key}")
-    if chosen != wanted:
+    if chosen != first:
         st.query_params[key] = chosen
+    elif wanted is not None:  # so that a page that names no run shows the newest when it is opened again
+        del st.query_params[key]
     return chosen
 
 

@@ -80,9 +80,11 @@ def form(workspace: Workspace) -> Choices | None:
     last = _last_settings(workspace)
     with st.container(border=True):
         mode, labels = _what(workspace, last)
-        choices = Choices(
-            mode=mode, labels=labels, **_loss(last), **_network(last), **_length(last, mode), **_more(last)
-        )
+        place = st.container()
+        rest = {**_network(last), **_length(last, mode), **_more(last)}
+        with place:  # last, because the first page of a server waits here for the losses
+            loss = _loss(last)
+        choices = Choices(mode=mode, labels=labels, **loss, **rest)
         problem = choices.problem()
         if problem:
             st.warning(problem, icon=":material/edit:")

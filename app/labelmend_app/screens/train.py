@@ -74,7 +74,8 @@ def _progress(progress: jobs.Progress | None) -> None:
         return
     epoch = "" if progress.epoch is None else f", epoch {progress.epoch + 1} of {progress.epochs}"
     left = "" if progress.eta_seconds is None else f", about {jobs.duration(progress.eta_seconds)} left"
-    done = f"{progress.done:,} of {progress.total:,} steps ({progress.share:.0%})"
+    unit = "images" if progress.phase.endswith("images") else "steps"
+    done = f"{progress.done:,} of {progress.total:,} {unit} ({progress.share:.0%})"
     st.progress(progress.share, f"{progress.phase}: {done}{epoch}{left}")
 
 
@@ -151,4 +152,5 @@ def _start(workspace: Workspace, arguments: list[str], command: jobs.Command = "
         st.error("It could not be started:", icon=":material/error:")
         st.code(str(error), language=None, wrap_lines=True)
         return
+    st.query_params.pop("run", None)  # the new one is shown when it is done
     st.rerun()

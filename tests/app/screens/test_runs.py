@@ -46,6 +46,13 @@ def test_the_choice_lies_in_the_address_even_of_runs_made_in_the_same_minute(ope
     assert (again.selectbox(key="choose_before").value, again.selectbox(key="choose_after").value) == (third, second)
 
 
+def test_an_address_without_a_choice_follows_the_newest_run(open_screen, make_run):
+    make_run()
+    assert not open_screen("runs").query_params
+    newest = make_run()
+    assert open_screen("runs").selectbox(key="choose_after").value == newest
+
+
 def test_a_run_that_is_gone_from_the_address_does_not_break_the_screen(open_screen, make_run):
     only = make_run()
     assert (
