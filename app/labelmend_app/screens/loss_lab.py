@@ -1,8 +1,9 @@
 """Loss curves: what each loss asks of a cell of a given probability, and what a run really measured."""
 
 from collections.abc import Mapping, Sequence
+from inspect import getdoc
 from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -13,6 +14,9 @@ from labelmend_app.screens import _charts, _losses, _runs
 from labelmend_core.curves import loss_curve
 from labelmend_core.ledger import RunRecord
 from labelmend_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from labelmend_core.losses import MultiLabelLoss
 
 TARGETS = {1: "Given (1)", 0: "Unobserved (0)", -1: "Verified absent (−1)"}
 _GRADIENT = "gradient dL/dz"
@@ -41,11 +45,12 @@ def render(workspace: Workspace) -> None:
             default=["bce", "splc"],
             key="losses",
             placeholder="Choose losses",
+            wrap=True,
             bind="query-params",
         )
         epoch, axis = _view()
         with st.container(height=_CHART_HEIGHT - 260, border=False):
-            settings = {name: _fields(name, LOSSES[name].hyperparameters) for name in chosen}
+            settings = {name: _fields(LOSSES[name]) for name in chosen}
     with chart:
         if settings:
             st.plotly_chart(loss_chart(settings, epoch, axis), key="loss_curves", config=_charts.CONFIG)
@@ -150,7 +155,7 @@ def gradient_chart(measured: pd.DataFrame, record: RunRecord, epoch: int) -> go.
     figure.update_xaxes(title_text=_AXES["pred_prob"], row=2)
     figure.update_yaxes(title_text=f"mean {_GRADIENT}", row=1, zeroline=True)
     figure.update_yaxes(title_text="cells", type="log", row=2)
-    return _charts.layout(figure, f"Measured gradients, epoch {epoch}", 600)
+    return _charts.layout(figure, f"Measured gradients, epoch {epoch} counted from 0", 600)
 
 
 def _view() -> tuple[int, str]:
@@ -170,11 +175,12 @@ def _view() -> tuple[int, str]:
     return int(epoch), str(axis)
 
 
-def _fields(loss: str, rows: Sequence[_losses.Hyperparameter]) -> dict[str, _losses.Value]:
-    """Draw a box with the hyperparameters of one loss and return their values."""
+def _fields(loss: "type[MultiLabelLoss]") -> dict[str, _losses.Value]:
+    """Draw a box with the formula and the hyperparameters of one loss and return their values."""
+    formula, _, _ = (getdoc(loss) or "").partition("\n")
     with st.container(border=True):
-        st.markdown(f"**{loss}**")
-        return {row.name: _losses.field(row, f"lab.{loss}.{row.name}") for row in rows}
+        st.markdown(f"**{loss.name}**", help=f"`{formula}`")
+        return {row.name: _losses.field(row, f"lab.{loss.name}.{row.name}") for row in loss.hyperparameters}
 
 
 def _notes(chosen: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from labelmend_app import jobs
 from labelmend_app.screens import _charts
-from labelmend_core.ledger import standing
+from labelmend_core.ledger import replay, standing
 from labelmend_core.types import PRESENT, LabelMatrix, Verdict
 from labelmend_core.workspace import DATABASE, Workspace
 
@@ -53,7 +53,7 @@ def render(workspace: Workspace) -> None:
     _numbers(workspace, counts)
     _next_step(workspace, counts)
     _unreadable(workspace)
-    with st.container(horizontal=True, gap="large"):  # side by side where there is room for both
+    with st.container(horizontal=True, gap="medium"):  # side by side where there is room for both
         with st.container(width=_charts.PANEL_WIDTH):
             _classes(counts)
         with st.container(width=_charts.PANEL_WIDTH):
@@ -64,7 +64,7 @@ def class_counts(workspace: Workspace) -> Counts:
     """Count labels, suggestions of the newest run that has some, and decisions, by class."""
     given = workspace.dataset.given_labels
     events = workspace.ledger.decisions()
-    corrected = workspace.corrected_labels()
+    corrected = replay(given, events)
     run_id = workspace.queue.latest_run()
     table = pd.DataFrame(
         {

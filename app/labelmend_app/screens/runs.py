@@ -40,7 +40,7 @@ def render(workspace: Workspace) -> None:
     if before is None:
         st.info("A second run to compare with will appear here: retrain on the corrected labels under **Train**.")
     _metrics(before, after)
-    with st.container(horizontal=True, gap="large"):  # side by side where there is room for both
+    with st.container(horizontal=True, gap="medium"):  # side by side where there is room for both
         with st.container(width=_charts.PANEL_WIDTH):
             _classes(workspace, before, after)
         with st.container(width=_charts.PANEL_WIDTH):
@@ -127,9 +127,18 @@ def _metrics(before: RunRecord | None, after: RunRecord) -> None:
     with st.container(horizontal=True):
         for key, (label, about) in _METRICS.items():
             value, old = after.metrics.get(key), before.metrics.get(key) if before else None
-            delta = None if value is None or old is None else f"{value - old:+.3f}"
-            text = "not defined" if value is None else f"{value:.3f}"
-            st.metric(label, text, delta, help=about, border=True, width=190, height="stretch")
+            delta = None if value is None or old is None else round(value - old, 3)
+            st.metric(
+                label,
+                "not defined" if value is None else f"{value:.3f}",
+                None if delta is None else f"{delta:+.3f}",
+                delta_color="normal" if delta else "off",
+                delta_arrow="auto" if delta else "off",
+                help=about,
+                border=True,
+                width=190,
+                height="stretch",
+            )
         decisions = after.n_decisions if after.labels == "corrected" else 0
         st.metric("Decisions used", f"{decisions:,}", border=True, width=190, height="stretch")
         if "best_epoch" in after.metrics:
