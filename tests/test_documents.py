@@ -1,0 +1,131 @@
+"""README, CONTRIBUTING and the layout say what is true, and their commands run."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "BENCHMARKS.md")
+N_IMAGES = 150
+READY = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+def _blocks(document: str, language: str) -> list[str]:
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _digits(folder: Path) -> dict[str, str]:
+    """Lay out a user's folder: photos, labels.txt, classes.txt; return the backbone to use."""
+    from labelmend_datasets.digits import make_scenes
+
+    made = make_scenes(folder / "photos", N_IMAGES, np.random.default_rng(0), 32)
+    lines = [f"{name},{' '.join(map(str, made.given_labels.positives(i)))}" for i, name in enumerate(made.image_ids)]
+    (folder / "labels.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "classes.txt").write_text("\n".join(made.class_names) + "\n", encoding="utf-8")
+    return {"LABELMEND_BACKBONE": "test_resnet", "LABELMEND_WEIGHTS": "random", "LABELMEND_IMAGE_SIZE": "32"}
+
+
+def _photographs(folder: Path, shared: Path) -> dict[str, str]:
+    """The same with real photographs and ImageNet weights."""
+    data = shared / "data" / "coco18"
+    lines = (data / "train_0.4left.txt").read_text(encoding="utf-8").splitlines()[:N_IMAGES]
+    (folder / "labels.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    shutil.copyfile(data / "classes.txt", folder / "classes.txt")
+    (folder / "photos").symlink_to(data / "images")
+    return {
+        "LABELMEND_BACKBONE": "mobilenetv2_100",
+        "LABELMEND_BACKBONE_ARG": "pad_type=same",
+        "LABELMEND_WEIGHTS": str(shared / "weights" / "mobilenetv2_100_same.safetensors"),
+        "LABELMEND_IMAGE_SIZE": "128",
+        "LABELMEND_PIXEL_MEAN": "0.5",
+        "LABELMEND_PIXEL_STD": "0.5",
+    }
+
+
+def _shell(command: str, folder: Path, environment: dict[str, str]) -> None:
+    if command.startswith("labelmend review"):
+        _open_and_close_the_review(command, folder, environment)
+        return
+    done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def _open_and_close_the_review(command: str, folder: Path, environment: dict[str, str]) -> None:
+    """The review serves until somebody ends it: see that it answers, then press Ctrl-C."""
+    with subprocess.Popen(
+        [*command.split(), "--no-open"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        address = next(found.group() for line in server.stdout if (found := READY.search(line)))
+        with urllib.request.urlopen(address, timeout=60) as page:
+            assert page.status == 200
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=60) in (0, 130)
+
+
+@pytest.mark.parametrize("images", ["digits", "photographs"])
+def test_the_commands_of_the_readme_run_in_their_order(
+    tmp_path: Path, images: str, request: pytest.FixtureRequest
+) -> None:
+    chosen = _digits(tmp_path) if images == "digits" else _photographs(tmp_path, request.getfixturevalue("shared_dir"))
+    environment = os.environ | chosen | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    commands = [line for block in _blocks("README.md", "sh") for line in block.splitlines() if line.strip()]
+    assert [line.split()[1] for line in commands] == [
+        "import", "train", "suggest", "review", "export", "train", "status",
+    ]  # fmt: skip
+    for command in commands:
+        _shell(command, tmp_path, environment)
+    exported = (tmp_path / "corrected" / "labels.txt").read_bytes()
+    assert exported == (tmp_path / "labels.txt").read_bytes()
+
+
+@pytest.mark.parametrize("code", _blocks("README.md", "python"))
+def test_the_python_of_the_readme_runs(code: str, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
+
+
+def test_the_map_of_the_code_is_complete() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `([^`]+)` \|", text, flags=re.MULTILINE))
+    there = {"tests"} | {
+        str(path.parent.relative_to(REPOSITORY))
+        for package in ("core", "datasets", "app")
+        for path in (REPOSITORY / package).rglob("*.py")
+    }
+    # `components` only holds its one component.
+    assert there - {"app/labelmend_app/components"} == named
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_and_pictures_lead_somewhere(document: str) -> None:
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
+        assert (REPOSITORY / target).exists(), target
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make (\w+)$", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_lock_holds_names_and_versions_only() -> None:
+    for line in (REPOSITORY / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*==[\w.+!]+( ; .+)?", line), line
+
+
+def test_the_version_is_one() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    from importlib.metadata import version
+
+    assert version("labelmend") == project["version"]
