@@ -271,6 +271,7 @@ def test_the_reviewer_and_the_page_size_outlast_a_reload(page: Page, site: Site,
     page.get_by_label("Reviewer").fill("Zoë 🐈")
     page.get_by_label("Reviewer").press("Tab")
     page.get_by_label("Pictures a page").select_option("12")
+    pictures_are_shown(page)
     page.keyboard.press("a")
     all_is_saved(page)
     page.reload()

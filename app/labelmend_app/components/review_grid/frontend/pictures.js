@@ -14,8 +14,10 @@ export class Pictures {
 
   // Hold the pictures of these items, loaded in this order, and let all others go.
   want(items, side) {
-    if (side !== this.side) this.drop(() => true);
-    this.side = side;
+    if (side > this.side) {
+      this.drop(() => true);
+      this.side = side; // never smaller again: a window drawn wider and narrower fetches nothing twice
+    }
     const wanted = new Map(items.map((item) => [item.image, item]));
     this.drop((record) => !wanted.has(record.item.image));
     for (const item of wanted.values()) {
