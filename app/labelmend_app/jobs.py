@@ -6,7 +6,6 @@ server, sees the same.
 """
 
 import json
-import math
 import os
 import re
 import sqlite3
@@ -14,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -148,7 +147,7 @@ def start(workspace: Workspace, arguments: Sequence[str], *, command: Command = 
         started = _started(psutil.Process(process.pid))
         job = Job(log.stem, command, tuple(arguments), process.pid, started, now, log)
         _write(job)
-    # Without somebody who waits, the ended process stays in the process table and looks alive to the database.
+    # Somebody has to wait for a child, or it stays in the process table; only whoever waits learns how it ended.
     threading.Thread(target=_reap, args=(process, job), name=f"reap-{process.pid}", daemon=True).start()
     return job
 
@@ -243,23 +242,6 @@ def failed(job: Job, run: RunRecord | None) -> bool:
     return run is None or run.status in (Status.FAILED, Status.DIED)
 
 
-def duration(seconds: float | None) -> str:
-    """Return a time span in words.
-
-    Example:
-        >>> duration(59.6), duration(61), duration(7384), duration(None)
-        ('1 min 00 s', '1 min 01 s', '2 h 03 min', 'unknown')
-    """
-    if seconds is None or not math.isfinite(seconds):
-        return "unknown"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 def _started(process: psutil.Process) -> float:
     return process.create_time() - psutil.boot_time()
 
@@ -305,6 +287,13 @@ def _read(path: Path) -> Job:
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Hold a lock between processes; SQLite's is there on every system and falls with the process that holds it."""
-    with closing(sqlite3.connect(folder / "lock.db", timeout=30, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
+    lock = folder / "lock.db"
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(closing(sqlite3.connect(lock, timeout=30, isolation_level=None)))
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise WorkspaceError(
+                f"Expected to be able to lock {lock}, got: {error}; is the folder writable?"
+            ) from error
         yield

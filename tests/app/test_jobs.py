@@ -210,3 +210,10 @@ def test_last_words_are_a_sentence_without_a_frame(tmp_path, printed, words):
     log.write_text(printed)
     job = jobs.Job("now", "train", (), 1, 0.0, datetime.now(UTC), log, exit_code=-9)
     assert jobs.last_words(job) == words
+
+
+def test_a_workspace_that_cannot_be_locked_is_told(workspace):
+    (workspace.folder / "jobs" / "lock.db").mkdir(parents=True)
+    with pytest.raises(WorkspaceError, match="lock"):
+        jobs.start(workspace, SMALL)
+    assert jobs.latest(workspace.folder) is None

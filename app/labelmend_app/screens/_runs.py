@@ -1,5 +1,6 @@
 """What the screens show of a run: the tables in its folder, its time and its name in a list."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -33,6 +34,23 @@ def when(moment: datetime, pattern: str = "%Y-%m-%d %H:%M") -> str:
     """Return a moment as the reader's clock shows it."""
     zone = st.context.timezone
     return moment.astimezone(ZoneInfo(zone) if zone else None).strftime(pattern)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time span in words.
+
+    Example:
+        >>> duration(59.6), duration(61), duration(7384), duration(None)
+        ('1 min 00 s', '1 min 01 s', '2 h 03 min', 'unknown')
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return "unknown"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def names(records: Sequence[RunRecord]) -> dict[str, str]:

@@ -110,52 +110,58 @@ def gradient_chart(measured: pd.DataFrame, record: RunRecord, epoch: int) -> go.
         epoch: 0-based.
     """
     figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.06)
-    hyperparameters = record.settings.get("hyperparameters", {})
     for group, (words, colour, target) in GROUPS.items():
         points = measured[measured["group"] == group]
         if points.empty:
             continue
-        middle = (points["p_low"] + points["p_high"]) / 2
         if group != "flagged":  # its curve is that of the unobserved
-            curve = loss_curve(record.loss, target, epoch=epoch, **hyperparameters)
-            line = {"color": colour, "width": 1.5, "dash": "dot"}
-            dotted = go.Scatter(
-                x=curve["pred_prob"],
-                y=curve["gradient"],
-                line=line,
-                legendgroup=group,
-                showlegend=False,
-                hoverinfo="skip",
-            )
-            figure.add_trace(dotted, 1, 1)
-        spots = go.Scatter(
-            x=middle,
-            y=points["gradient"],
-            mode="markers+lines",
-            marker={"color": colour, "size": 8},
-            line={"color": colour, "width": 1},
-            name=words,
-            legendgroup=group,
-            customdata=points[["p_low", "p_high", "count"]],
-            hovertemplate="p %{customdata[0]:.2f}–%{customdata[1]:.2f}: mean gradient %{y:.3f} "
-            "of %{customdata[2]:,} cells",
-        )
+            curve = loss_curve(record.loss, target, epoch=epoch, **record.settings.get("hyperparameters", {}))
+            figure.add_trace(_dotted(curve, group, colour), 1, 1)
+        spots, bars = _measurements(points, group, words, colour)
         figure.add_trace(spots, 1, 1)
-        bars = go.Bar(
-            x=middle,
-            y=points["count"],
-            marker_color=colour,
-            name=words,
-            legendgroup=group,
-            showlegend=False,
-            hovertemplate="p around %{x:.2f}: %{y:,} cells",
-        )
         figure.add_trace(bars, 2, 1)
     figure.update_xaxes(range=[0, 1])
     figure.update_xaxes(title_text=_AXES["pred_prob"], row=2)
     figure.update_yaxes(title_text=f"mean {_GRADIENT}", row=1, zeroline=True)
     figure.update_yaxes(title_text="cells", type="log", row=2)
     return _charts.layout(figure, f"Measured gradients, epoch {epoch} counted from 0", 600)
+
+
+def _dotted(curve: pd.DataFrame, group: str, colour: str) -> go.Scatter:
+    return go.Scatter(
+        x=curve["pred_prob"],
+        y=curve["gradient"],
+        line={"color": colour, "width": 1.5, "dash": "dot"},
+        legendgroup=group,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _measurements(points: pd.DataFrame, group: str, words: str, colour: str) -> tuple[go.Scatter, go.Bar]:
+    """Return the mean gradients of one group of cells, and how many cells each bin holds."""
+    middle = (points["p_low"] + points["p_high"]) / 2
+    spots = go.Scatter(
+        x=middle,
+        y=points["gradient"],
+        mode="markers+lines",
+        marker={"color": colour, "size": 8},
+        line={"color": colour, "width": 1},
+        name=words,
+        legendgroup=group,
+        customdata=points[["p_low", "p_high", "count"]],
+        hovertemplate="p %{customdata[0]:.2f}–%{customdata[1]:.2f}: mean gradient %{y:.3f} of %{customdata[2]:,} cells",
+    )
+    bars = go.Bar(
+        x=middle,
+        y=points["count"],
+        marker_color=colour,
+        name=words,
+        legendgroup=group,
+        showlegend=False,
+        hovertemplate="p around %{x:.2f}: %{y:,} cells",
+    )
+    return spots, bars
 
 
 def _view() -> tuple[int, str]:
