@@ -52,11 +52,13 @@ def resume(workspace: Workspace, run_id: str, *, show: Show | None = None) -> Ru
     Raises:
         InputError: there is no such run, it is done, or it is running.
     """
-    from labelmend_core.training import RunSettings
-
     record = workspace.runs.get(run_id)
     if record.status in (Status.DONE, Status.RUNNING):
         raise InputError(f"Expected a run that was stopped, but {run_id} is {record.status}")
+    # Forget the stop that ended it before anything that takes long, or a new one would be forgotten too.
+    (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
+    from labelmend_core.training import RunSettings
+
     workspace.runs.resume(run_id)
     return _run(workspace, run_id, RunSettings.from_dict(record.settings), show)
 

@@ -1,6 +1,6 @@
 """`labelmend train`: a head on frozen features in seconds, or the whole network."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -76,14 +76,15 @@ def train(
 
     Example: `labelmend train --loss splc --backbone resnet50`
     """
-    from labelmend_app.training import Labels, resume, train_in
-    from labelmend_core.training import RunSettings, Schedule
-
-    chosen: dict[str, Labels] = {"given": "given", "corrected": "corrected"}
+    chosen: dict[str, Literal["given", "corrected"]] = {"given": "given", "corrected": "corrected"}
     if labels not in chosen:
         raise InputError(f"Expected --labels given or corrected, got {labels!r}")
     if mode not in DEFAULTS:
         raise InputError(f"Expected --mode {' or '.join(DEFAULTS)}, got {mode!r}")
+    # Torch takes seconds to import: a typo should not wait for it.
+    from labelmend_app.training import resume, train_in
+    from labelmend_core.training import RunSettings, Schedule
+
     with opened(workspace) as project, progress_bar() as bar:
         if resume_run is not None:
             record = resume(project, resume_run, show=bar)
@@ -93,7 +94,7 @@ def train(
             settings = RunSettings(
                 mode="probe" if mode == "probe" else "finetune",
                 loss=loss,
-                hyperparameters={name: _as_float(name, value) for name, value in _pairs(hyperparameters)},
+                hyperparameters={name: _as_number(name, value) for name, value in _pairs(hyperparameters)},
                 backbone=backbone_spec(backbone, weights, backbone_arguments, image_size, pixel_mean, pixel_std),
                 schedule=Schedule(
                     epochs=epochs or default_epochs,
@@ -168,11 +169,12 @@ def _pairs(values: list[str] | None) -> list[tuple[str, str]]:
     return pairs
 
 
-def _as_float(name: str, value: str) -> float:
-    try:
-        return float(value)
-    except ValueError as error:
-        raise InputError(f"Expected a number for {name}, got {value!r}") from error
+def _as_number(name: str, value: str) -> float:
+    """Return the number or truth value that a text spells; a loss's settings are nothing else."""
+    plain = _plain(value)
+    if isinstance(plain, str):
+        raise InputError(f"Expected a number for {name}, got {value!r}")
+    return plain
 
 
 def _plain(value: str) -> str | int | float | bool:

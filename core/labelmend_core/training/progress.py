@@ -42,7 +42,6 @@ class RunProgress:
         self._phase = ""
         self._started = self._written = 0.0
         self._first = 0
-        (folder / STOP_FILE).unlink(missing_ok=True)
 
     def __call__(self, phase: str, done: int, total: int) -> None:
         """Report `done` of `total` steps; raises `Stopped` when the run's folder holds a stop file."""
