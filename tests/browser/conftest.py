@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from labelmend_core.ledger import Status
+from labelmend_core.ledger import Status, standing
 from labelmend_core.types import AnnotatedDataset, Decision, LabelMatrix
 from labelmend_core.workspace import Workspace
 
@@ -102,6 +102,49 @@ class Site:
 
     def decisions(self) -> list[Decision]:
         return self.workspace.ledger.decisions()
+
+
+@dataclass
+class Grid:
+    """What a person sees of the review grid."""
+
+    page: Page
+
+    def in_new_tab(self) -> "Grid":
+        return Grid(self.page.context.new_page())
+
+    def open(self, site: Site, class_index: int, kind: str = "missing") -> None:
+        self.page.goto(site.url(**{"class": class_index, "kind": kind}))
+        self.pictures_are_shown()
+
+    def pictures_are_shown(self) -> None:
+        expect(self.page.locator(".tile").first).to_be_visible()
+        expect(self.page.locator(".tile .frame:empty")).to_have_count(0)
+
+    def all_is_saved(self) -> None:
+        expect(self.page.locator(".saved")).to_have_text("all saved")
+
+    def shown(self) -> list[str]:
+        return self.page.locator(".tile .caption bdi").all_text_contents()
+
+    def answers(self) -> list[str]:
+        tiles = self.page.locator(".tile")
+        return [tiles.nth(i).get_attribute("data-answer") or "" for i in range(tiles.count())]
+
+    @staticmethod
+    def said(site: Site, class_index: int) -> dict[int, str]:
+        """The standing verdict on each image; two of them on one image would be a mistake of the page."""
+        found: dict[int, str] = {}
+        for decision in standing(site.decisions()):
+            if decision.class_index == class_index:
+                assert decision.image not in found
+                found[decision.image] = decision.verdict.value
+        return found
+
+
+@pytest.fixture
+def grid(page: Page) -> Grid:
+    return Grid(page)
 
 
 @pytest.fixture
