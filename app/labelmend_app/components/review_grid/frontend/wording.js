@@ -62,6 +62,6 @@ export const count = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${
 // unsaved: how many events; failing: whether the last attempt failed; refused: the server's sentence, if it said one.
 export function savedSentence({ unsaved, failing, refused }) {
   if (refused) return `${unsaved} not saved: ${refused}`;
-  if (failing) return `${unsaved} not saved yet: the server does not answer; go on, they are kept and sent again`;
+  if (failing) return `${unsaved} not saved yet; go on, they are kept`;
   return unsaved ? "saving …" : "all saved";
 }
