@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from labelmend_core.detection.calibrate import calibrate
 from labelmend_core.detection.combine import combine
-from labelmend_core.detection.scores import out_of_sample, training_dynamics
+from labelmend_core.detection.scores import neighbours, out_of_sample, training_dynamics
 from labelmend_core.errors import InputError
 from labelmend_core.types import PRESENT, Dynamics, Kind, LabelMatrix
 
@@ -21,6 +21,7 @@ def find_label_issues(
     *,
     class_names: Sequence[str] | None = None,
     image_ids: Sequence[str] | None = None,
+    embeddings: NDArray[np.floating] | None = None,
     dynamics: Dynamics | None = None,
     min_probability: float = 0.5,
 ) -> pd.DataFrame:
@@ -31,6 +32,7 @@ def find_label_issues(
         pred_probs: (N, K) in [0, 1], each row from a model that was not trained on that image.
         class_names: length K; class indices where not given.
         image_ids: length N; image indices where not given.
+        embeddings: (N, n_features) of the same images, finite; then the nearest images count, too.
         dynamics: what was recorded of each cell during training, when there is such a record.
         min_probability: least error_probability of a returned cell, in [0, 1]; 0 returns every cell.
 
@@ -54,7 +56,8 @@ def find_label_issues(
     labels = given_labels if isinstance(given_labels, LabelMatrix) else LabelMatrix.from_dense(given_labels)
     pred_probs = np.asarray(pred_probs)
     _check(labels, pred_probs, class_names, image_ids, dynamics, min_probability)
-    cells = rank_cells(labels, pred_probs, dynamics, min_probability=min_probability)
+    _check_embeddings(labels, embeddings)
+    cells = rank_cells(labels, pred_probs, dynamics, embeddings=embeddings, min_probability=min_probability)
     rows, columns = cells["image_index"], cells["class_index"]
     cells["image"] = rows if image_ids is None else np.asarray(image_ids, dtype=object)[rows]
     cells["class"] = columns if class_names is None else np.asarray(class_names, dtype=object)[columns]
@@ -66,12 +69,15 @@ def rank_cells(
     pred_probs: NDArray[np.floating],
     dynamics: Dynamics | None,
     *,
+    embeddings: NDArray[np.floating] | None = None,
     min_probability: float,
 ) -> pd.DataFrame:
     """Return suspicious cells as `find_label_issues` does, with image_index and class_index; NaN rows are left out."""
     scores = [out_of_sample(pred_probs)]
     if dynamics is not None:
         scores.append(training_dynamics(dynamics.mean))
+    if embeddings is not None:
+        scores.append(neighbours(pred_probs, embeddings))
     score = combine(scores)
     known = ~np.isnan(score)
     present = labels.dense() == PRESENT
@@ -108,6 +114,16 @@ def _rank_kind(
             "rank": np.arange(1, len(kept) + 1),
         }
     )
+
+
+def _check_embeddings(labels: LabelMatrix, embeddings: NDArray[np.floating] | None) -> None:
+    if embeddings is None:
+        return
+    if embeddings.ndim != 2 or len(embeddings) != labels.shape[0]:
+        raise InputError(f"Expected embeddings of shape ({labels.shape[0]}, n_features), got {embeddings.shape}")
+    if not np.isfinite(embeddings).all():
+        row = int(np.flatnonzero(~np.isfinite(embeddings).all(axis=1))[0])
+        raise InputError(f"Expected finite embeddings, got NaN or infinity for image {row}; drop that image")
 
 
 def _check(

@@ -79,6 +79,7 @@ def _row(epoch: Epoch) -> dict[str, Any]:
         "map": np.nan if evaluation is None else evaluation.mean_average_precision,
         "cf1": np.nan if evaluation is None else evaluation.cf1,
         "of1": np.nan if evaluation is None else evaluation.of1,
+        "average_precision": None if evaluation is None else evaluation.average_precision.tolist(),
         "images_per_second": epoch.images_per_second,
         "seconds": epoch.seconds,
         "recorder_share": epoch.recorder_share,

@@ -94,6 +94,27 @@ def test_dynamics_change_the_order() -> None:
     assert (first["image"], first["class"]) == (row, column)
 
 
+def test_alike_images_help_and_copies_of_one_image_do_no_harm() -> None:
+    truth, given, _ = _planted()
+    rng = np.random.default_rng(4)
+    vague = 1 / (1 + np.exp(-(np.where(truth, 0.5, -0.5) + rng.normal(0, 1, (N, K)))))
+    embeddings = truth + rng.normal(0, 0.3, (N, K))
+    embeddings[:40] = embeddings[0]
+    hits = {}
+    for name, extra in (("alone", {}), ("with neighbours", {"embeddings": embeddings})):
+        issues = find_label_issues(given, vague, min_probability=0, **extra)
+        missing = issues[issues["kind"] == "missing"].head(100)
+        hits[name] = truth[missing["image"], missing["class"]].mean()
+    assert hits["with neighbours"] > hits["alone"] + 0.1
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((N - 1, 3)), np.zeros(N), np.full((N, 3), np.nan)])
+def test_wrong_embeddings_are_one_sentence(wrong: np.ndarray) -> None:
+    _, given, probs = _planted()
+    with pytest.raises(InputError, match="embeddings"):
+        find_label_issues(given, probs, embeddings=wrong)
+
+
 def test_a_verified_negative_can_be_missing_but_never_spurious() -> None:
     _, given, probs = _planted()
     given[5, 2] = -1
