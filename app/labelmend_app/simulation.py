@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from labelmend_core.detection import labels_of_run, rank_cells
+from labelmend_core.detection import labels_of_run, rank_run
 from labelmend_core.metrics import cell_average_precision
 from labelmend_core.run_folder import RunFolder
 from labelmend_core.types import PRESENT, Decision, Kind, LabelMatrix, Suggestion, Verdict
@@ -54,7 +54,7 @@ def precision_of_missing(workspace: Workspace, run_id: str, truth: LabelMatrix) 
     given = labels.dense()
     among = (given != PRESENT) & ~np.isnan(pred_probs)
     errors = among & (truth.dense() == PRESENT)
-    cells = rank_cells(labels, pred_probs, run.dynamics(), min_probability=0)
+    cells = rank_run(workspace, run_id, min_probability=0)
     ours, ours_macro = cell_average_precision(errors, _by_rank(cells, given.shape), among)
     alone, alone_macro = cell_average_precision(errors, pred_probs, among)
     random = float(errors.sum() / among.sum())

@@ -1,5 +1,7 @@
 """The files that a training run leaves in `runs/<id>/`; readable without torch."""
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -59,6 +61,23 @@ class RunFolder:
             )
         pred_probs: NDArray[np.float16] = np.load(path, mmap_mode="r")
         return pred_probs
+
+    def link_embeddings(self, features: Path) -> None:
+        """Make `embeddings.npy` another name of the features, which may be gigabytes; a copy where links cannot be."""
+        with replacing(self.path / "embeddings.npy") as temporary:
+            temporary.unlink()
+            try:
+                os.link(features, temporary)
+            except OSError:
+                shutil.copyfile(features, temporary)
+
+    def embeddings(self, n_images: int) -> NDArray[np.float16] | None:
+        """Return float16 embeddings (N, n_features) of the training images, memory-mapped, None without any."""
+        path = self.path / "embeddings.npy"
+        if not path.exists():
+            return None
+        embeddings: NDArray[np.float16] = np.load(path, mmap_mode="r")[:n_images]
+        return embeddings
 
     def write_dynamics(self, dynamics: Dynamics) -> None:
         """Write `dynamics/*.npy`, probabilities as float16."""

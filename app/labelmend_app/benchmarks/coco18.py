@@ -51,14 +51,15 @@ class Row:
     mended: int
 
 
-def run(data: Path, folder: Path, settings: RunSettings, show: Show) -> Iterator[Row]:
+def run(data: Path, folder: Path, settings: RunSettings, show: Show, keep: Path | None = None) -> Iterator[Row]:
     """Yield one row a loss.
 
     Args:
         data: see the module.
-        folder: where workspaces are made; features found there are used again.
+        folder: an empty one, where workspaces are made.
         settings: mode "probe"; the loss is replaced by each of `LOSSES` with its defaults.
         show: progress.
+        keep: where pixels and features are kept for a second run; used when they are there.
 
     Raises:
         InputError: `data` lacks a file.
@@ -69,8 +70,12 @@ def run(data: Path, folder: Path, settings: RunSettings, show: Show) -> Iterator
     truth = FORMATS["list"].read(data / "train_full.txt", classes=data / "classes.txt").given_labels
     full = _workspace(data, folder / "full", "train_full.txt")
     noisy = _workspace(data, folder / "noisy", "train_0.4left.txt")
+    if keep is not None and keep.exists():
+        _share(keep, noisy.folder)
     # The first run reads the pixels; all others find features and pixels beside them.
     train_in(noisy, replace(settings, loss=LOSSES[0]), show=show)
+    if keep is not None and not keep.exists():
+        _share(noisy.folder, keep)
     _share(noisy.folder, full.folder)
     for loss in LOSSES:
         of_loss = replace(settings, loss=loss)

@@ -34,6 +34,7 @@ def coco18(
     image_size: Annotated[int, typer.Option(help="Side of the network's input in pixels.")] = 224,
     pixel_mean: Annotated[float, typer.Option(help="Mean of the pixels in [0, 1].")] = 0.5,
     pixel_std: Annotated[float, typer.Option(help="Deviation of the pixels.")] = 0.5,
+    keep: Annotated[Path | None, typer.Option(help="Folder that keeps pixels and features for a second run.")] = None,
     seed: Annotated[int, typer.Option(help="Of folds, order and initial weights.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,7 +58,7 @@ def coco18(
     )
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, progress_bar() as bar:
-        rows = list(benchmark.run(data, Path(folder), settings, bar))
+        rows = list(benchmark.run(data, Path(folder), settings, bar, keep))
     seconds = round(time.perf_counter() - started)
     header = [
         "loss",

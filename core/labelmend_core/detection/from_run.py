@@ -11,6 +11,9 @@ from labelmend_core.run_folder import RunFolder
 from labelmend_core.types import Dynamics, LabelMatrix, Verdict
 from labelmend_core.workspace import Workspace
 
+# Every image is compared with every other: a minute at 20,000 images, hours at a million.
+MOST_COMPARED = 20_000
+
 
 def labels_of_run(workspace: Workspace, run_id: str) -> LabelMatrix:
     """Return the labels that a run was trained on: as given, or corrected by the decisions made until then."""
@@ -19,6 +22,21 @@ def labels_of_run(workspace: Workspace, run_id: str) -> LabelMatrix:
     if record.labels == "given":
         return given
     return replay(given, workspace.ledger.decisions()[: record.n_decisions])
+
+
+def rank_run(workspace: Workspace, run_id: str, *, min_probability: float) -> pd.DataFrame:
+    """Return the suspicious cells of a run, `rank_cells` with all that the run left: p, dynamics, embeddings.
+
+    Args:
+        workspace: that the run belongs to.
+        run_id: a finished run.
+        min_probability: least error_probability of a returned cell, in [0, 1]; 0 returns every cell.
+    """
+    run = RunFolder(workspace.run_folder(run_id))
+    labels = labels_of_run(workspace, run_id)
+    n_images = labels.shape[0]
+    embeddings = run.embeddings(n_images) if n_images <= MOST_COMPARED else None
+    return rank_cells(labels, run.pred_probs(), run.dynamics(), embeddings=embeddings, min_probability=min_probability)
 
 
 def suggest(workspace: Workspace, run_id: str, *, min_probability: float = 0.5) -> pd.DataFrame:
@@ -36,7 +54,7 @@ def suggest(workspace: Workspace, run_id: str, *, min_probability: float = 0.5) 
     pred_probs, dynamics = run.pred_probs(), run.dynamics()
     labels = labels_of_run(workspace, run_id)
     source = str(workspace.runs.get(run_id).metrics["pred_probs"])
-    cells = rank_cells(labels, pred_probs, dynamics, min_probability=min_probability)
+    cells = rank_run(workspace, run_id, min_probability=min_probability)
     decisions = standing(workspace.ledger.decisions())
     answered = {(d.image, d.class_index) for d in decisions if d.verdict is not Verdict.SKIP}
     if answered:

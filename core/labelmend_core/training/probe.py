@@ -18,7 +18,7 @@ from labelmend_core.training.checkpoint import save_model
 from labelmend_core.training.crossval import fold_of
 from labelmend_core.training.data import TrainingData
 from labelmend_core.training.dynamics import Recorder
-from labelmend_core.training.features import extract_features
+from labelmend_core.training.features import FEATURES_FILE, extract_features
 from labelmend_core.training.fit import Evaluate, FitState, fit
 from labelmend_core.training.outcome import OUT_OF_SAMPLE, Outcome, write_history
 from labelmend_core.training.progress import Progress, part_of
@@ -46,14 +46,16 @@ def train_probe(
     """
     torch.manual_seed(settings.seed)  # a random backbone is the same one when the run is repeated
     backbone = build_backbone(settings.backbone)
+    folder = features_folder / settings.backbone.fingerprint()
     features = extract_features(
         backbone,
         data.images,
-        features_folder / settings.backbone.fingerprint(),
+        folder,
         n_images=data.n_images,
         device=accelerator.device,
         progress=progress,
     )
+    run.link_embeddings(folder / FEATURES_FILE)
     heads = _Heads(features, settings, data, accelerator)
     fold = fold_of(len(heads.rows), settings.folds, np.random.default_rng(settings.seed))
     pred_probs = np.full(data.labels.shape, np.nan, dtype=np.float32)
