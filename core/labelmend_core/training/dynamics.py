@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from labelmend_core.errors import InputError
 from labelmend_core.types import Dynamics
 
 GROUPS = ("positive", "unobserved", "absent", "flagged")
@@ -40,9 +41,8 @@ class Recorder:
         self._batches: list[tuple[Tensor, Tensor, Tensor]] = []
         self._curves: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
         self._unobserved = given_labels == 0
-        self._probs = torch.full((n, k), torch.nan, device=device)
-        self._gradients = torch.zeros((n, k), device=device)
-        self._epochs = torch.zeros((n, 1), device=device)
+        self._shown = torch.zeros((n, 1), dtype=torch.bool, device=device)
+        self._probs = torch.zeros((n, k), device=device)
         self._mean = torch.zeros((n, k), device=device)
         self._squares = torch.zeros((n, k), device=device)
         self._above = torch.zeros((n, k), dtype=torch.bool, device=device)
@@ -64,54 +64,55 @@ class Recorder:
 
     @torch.no_grad()
     def end_epoch(self) -> None:
-        """Fold the epoch's p and gradients into the statistics; images that no batch held keep theirs."""
-        indices = torch.cat([batch[0] for batch in self._batches])
-        self._probs.index_copy_(0, indices, torch.cat([batch[1] for batch in self._batches]).float().sigmoid_())
-        scaled = [gradients.float() * len(gradients) for _, _, gradients in self._batches]
-        self._gradients.index_copy_(0, indices, torch.cat(scaled))
+        """Fold the epoch's p and gradients into the statistics.
+
+        Raises:
+            InputError: the epoch did not show the same images as the first one.
+        """
+        indices, logits, gradients = (torch.cat(parts) for parts in zip(*self._batches, strict=True))
+        sizes = torch.tensor([len(batch[0]) for batch in self._batches], device=indices.device)
         self._batches.clear()
-        missing = torch.ones(len(self._probs), dtype=torch.bool, device=self._probs.device)
-        missing[indices] = False
-        counts = torch.zeros(len(GROUPS) * N_BINS, dtype=torch.float64)
-        sums = torch.zeros_like(counts)
+        self._check_shown(indices)
+        self._probs.index_copy_(0, indices, logits.float().sigmoid_())
         step = max(1, _BLOCK_CELLS // self._probs.shape[1])
         for start in range(0, len(self._probs), step):
-            rows: slice | Tensor = slice(start, start + step)
-            if missing[rows].any():
-                rows = torch.nonzero(~missing[rows])[:, 0] + start
-            if self._probs[rows].numel():
-                self._fold(rows)
-                self._count_gradients(rows, counts, sums)
-        self._curves.append((counts.numpy(), sums.numpy()))
+            self._fold(slice(start, start + step))
+        gradients = gradients.float() * sizes.repeat_interleave(sizes)[:, None]
+        # p = 1 belongs to the last bin of its group, not to the first of the next.
+        place = (self._probs * (N_BINS * (1 - 1e-6))).to(torch.uint8).add_(self._first_bin)[indices].flatten()
+        counts = torch.bincount(place, minlength=len(GROUPS) * N_BINS)
+        sums = torch.bincount(place, weights=gradients.flatten(), minlength=len(GROUPS) * N_BINS)
+        self._curves.append((counts.cpu().double().numpy(), sums.cpu().double().numpy()))
 
-    def _fold(self, rows: slice | Tensor) -> None:
-        p = self._probs[rows]
-        self._epochs[rows] += 1
-        delta = p - self._mean[rows]
-        self._mean[rows] += delta / self._epochs[rows]
-        self._squares[rows] += delta.mul_(p - self._mean[rows])
+    def _check_shown(self, indices: Tensor) -> None:
+        shown = torch.zeros_like(self._shown)
+        shown[indices] = True
+        if self._curves and not torch.equal(shown, self._shown):
+            raise InputError("Expected each epoch to show the images of the first one, got others")
+        self._shown = shown
+
+    def _fold(self, rows: slice) -> None:
+        """Update one block of cells; those of images that are never shown hold nothing and are masked in the end."""
+        p, mean = self._probs[rows], self._mean[rows]
+        delta = p - mean
+        mean.add_(delta, alpha=1 / (len(self._curves) + 1))
+        self._squares[rows].addcmul_(delta, p - mean)
         above = (p > self.tau).logical_and_(self._unobserved[rows])
-        self._flips[rows] += above ^ self._above[rows]
+        changed = above ^ self._above[rows]
+        if not changed.any():
+            return
+        self._flips[rows] += changed
         self._above[rows] = above
         first = above.logical_and_(self._flip_epoch[rows] == NEVER)
-        if first.any():
-            self._flip_epoch[rows] = self._flip_epoch[rows].masked_fill(first, len(self._curves))
-            self._first_bin[rows] = self._first_bin[rows].masked_fill(first, GROUPS.index("flagged") * N_BINS)
-
-    def _count_gradients(self, rows: slice | Tensor, counts: Tensor, sums: Tensor) -> None:
-        # p = 1 belongs to the last bin of its group, not to the first of the next.
-        place = (self._probs[rows] * (N_BINS * (1 - 1e-6))).to(torch.uint8).add_(self._first_bin[rows]).flatten()
-        counts += torch.bincount(place, minlength=len(counts)).cpu()
-        sums += torch.bincount(place, weights=self._gradients[rows].flatten(), minlength=len(sums)).cpu()
+        self._flip_epoch[rows].masked_fill_(first, len(self._curves))
+        self._first_bin[rows].masked_fill_(first, GROUPS.index("flagged") * N_BINS)
 
     def dynamics(self) -> Dynamics:
         """Return the statistics so far."""
-        seen = self._epochs > 0
-        nan = torch.tensor(torch.nan)
-        variance = self._squares / self._epochs.clamp(min=1)
+        seen, nan = self._shown, torch.tensor(torch.nan)
         return Dynamics(
             mean=torch.where(seen, self._mean, nan).cpu().numpy(),
-            variance=torch.where(seen, variance, nan).cpu().numpy(),
+            variance=torch.where(seen, self._squares / max(len(self._curves), 1), nan).cpu().numpy(),
             last=torch.where(seen, self._probs, nan).cpu().numpy(),
             flip_epoch=self._flip_epoch.cpu().numpy().copy(),
             flips=self._flips.cpu().numpy().copy(),
@@ -143,7 +144,7 @@ class Recorder:
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on after an epoch, as tensors."""
         curves = torch.from_numpy(np.array(self._curves).reshape(-1, 2, len(GROUPS) * N_BINS))
-        names = ("_probs", "_epochs", "_mean", "_squares", "_above", "_flip_epoch", "_flips", "_first_bin")
+        names = ("_shown", "_probs", "_mean", "_squares", "_above", "_flip_epoch", "_flips", "_first_bin")
         return {"curves": curves, **{name: getattr(self, name) for name in names}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from labelmend_core.errors import InputError
 from labelmend_core.training import Recorder
 from labelmend_core.training.dynamics import GROUPS, N_BINS
 
@@ -112,3 +113,14 @@ def test_a_recorder_goes_on_after_its_state_was_saved() -> None:
     for name in ("mean", "variance", "last", "flip_epoch", "flips"):
         np.testing.assert_array_equal(getattr(whole.dynamics(), name), getattr(second.dynamics(), name))
     assert whole.gradients().equals(second.gradients())
+
+
+def test_an_epoch_of_other_images_is_refused() -> None:
+    given, logits, gradients = _epochs()
+    recorder = Recorder(given, tau=TAU)
+    for rows in (torch.tensor([0, 1, 2]), torch.tensor([0, 1, 3])):
+        recorder.observe(rows, logits[0, rows], gradients[0, rows])
+        if rows[-1] == 2:
+            recorder.end_epoch()
+    with pytest.raises(InputError, match="images of the first one"):
+        recorder.end_epoch()
