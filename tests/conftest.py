@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# As the command line does, before anything imports torch.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from labelmend_core.errors import InputError
 from labelmend_core.files import replacing
-from labelmend_core.types import Dynamics
+from labelmend_core.types import Dynamics, IntArray
 
 
 class RunFolder:
@@ -78,6 +78,16 @@ class RunFolder:
             return None
         embeddings: NDArray[np.float16] = np.load(path, mmap_mode="r")[:n_images]
         return embeddings
+
+    def write_planted(self, images: IntArray, classes: IntArray) -> None:
+        """Write `planted.npy`: the present cells that were hidden from training, (2, n)."""
+        write_array(self.path / "planted.npy", np.stack([images, classes]))
+
+    def planted(self) -> tuple[IntArray, IntArray]:
+        """Return image and class indices of the present cells that were hidden from training; none of older runs."""
+        path = self.path / "planted.npy"
+        images, classes = np.load(path) if path.exists() else np.zeros((2, 0), dtype=np.int64)
+        return images, classes
 
     def write_dynamics(self, dynamics: Dynamics) -> None:
         """Write `dynamics/*.npy`, probabilities as float16."""

@@ -29,6 +29,14 @@ LARGE = (900, 600)
 SERVE = "import sys; from pathlib import Path; from labelmend_app.server import serve; serve(Path(sys.argv[1]), port={port}, open_browser=False)"  # noqa: E501
 
 
+@pytest.fixture(autouse=True)
+def _own_main_module() -> Iterator[None]:
+    """Give `__main__` back: Streamlit's AppTest puts the drawn script there, and a worker spawned later would run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @dataclass
 class Answer:
     status: int

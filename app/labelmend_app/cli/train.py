@@ -63,6 +63,7 @@ def train(
     weight_decay: Annotated[float | None, typer.Option(help="Decoupled decay; 3 probe, 0.01 finetune.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step; 256 probe, 64 finetune.")] = None,
     folds: Annotated[int | None, typer.Option(help="For out-of-sample probabilities; 5 probe, 1 finetune.")] = None,
+    planted: Annotated[float, typer.Option(help="Share of labels hidden, to calibrate suggestions; 0 none.")] = 0.1,
     patience: Annotated[int | None, typer.Option(help="End after so many epochs without a better mAP.")] = None,
     ema: Annotated[float | None, typer.Option(help="Decay of the average of the weights; finetune .9997.")] = None,
     flip: Annotated[bool, typer.Option(help="finetune: mirror images; not where left and right matter.")] = True,
@@ -105,6 +106,7 @@ def train(
                 ),
                 batch_size=batch_size or default_batch,
                 folds=folds or (5 if mode == "probe" else 1),
+                planted=planted,
                 flip=flip,
                 seed=seed,
             )

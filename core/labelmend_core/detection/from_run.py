@@ -36,7 +36,14 @@ def rank_run(workspace: Workspace, run_id: str, *, min_probability: float) -> pd
     labels = labels_of_run(workspace, run_id)
     n_images = labels.shape[0]
     embeddings = run.embeddings(n_images) if n_images <= MOST_COMPARED else None
-    return rank_cells(labels, run.pred_probs(), run.dynamics(), embeddings=embeddings, min_probability=min_probability)
+    return rank_cells(
+        labels,
+        run.pred_probs(),
+        run.dynamics(),
+        embeddings=embeddings,
+        planted=run.planted(),
+        min_probability=min_probability,
+    )
 
 
 def suggest(workspace: Workspace, run_id: str, *, min_probability: float = 0.5) -> pd.DataFrame:

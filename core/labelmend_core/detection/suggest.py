@@ -10,7 +10,7 @@ from labelmend_core.detection.calibrate import calibrate
 from labelmend_core.detection.combine import combine
 from labelmend_core.detection.scores import neighbours, out_of_sample, training_dynamics
 from labelmend_core.errors import InputError
-from labelmend_core.types import PRESENT, Dynamics, Kind, LabelMatrix
+from labelmend_core.types import PRESENT, Dynamics, IntArray, Kind, LabelMatrix
 
 COLUMNS = ["image", "class", "kind", "label_quality", "error_probability", "low", "high", "rank"]
 
@@ -70,9 +70,14 @@ def rank_cells(
     dynamics: Dynamics | None,
     *,
     embeddings: NDArray[np.floating] | None = None,
+    planted: tuple[IntArray, IntArray] | None = None,
     min_probability: float,
 ) -> pd.DataFrame:
-    """Return suspicious cells as `find_label_issues` does, with image_index and class_index; NaN rows are left out."""
+    """Return suspicious cells as `find_label_issues` does, with image_index and class_index; NaN rows are left out.
+
+    `planted` are the present cells that training did not see: they look as missing labels do, and say nothing
+    about spurious ones.
+    """
     scores = [out_of_sample(pred_probs)]
     if dynamics is not None:
         scores.append(training_dynamics(dynamics.mean))
@@ -81,25 +86,29 @@ def rank_cells(
     score = combine(scores)
     known = ~np.isnan(score)
     present = labels.dense() == PRESENT
-    frames = []
-    for kind in Kind:
-        among = known & (present if kind is Kind.SPURIOUS else ~present)
-        frames.append(_rank_kind(kind, score, among, known & ~among, min_probability))
-    return pd.concat(frames, ignore_index=True)
+    seen, error_like = known & present, known & present
+    if planted is not None and planted[0].size:
+        error_like = np.zeros_like(known)
+        error_like[planted] = known[planted]
+        seen[planted] = False
+    unlabelled = known & ~present
+    missing = _rank_kind(Kind.MISSING, score, unlabelled, error_like, min_probability)
+    spurious = _rank_kind(Kind.SPURIOUS, score, seen, unlabelled, min_probability)
+    return pd.concat([missing, spurious], ignore_index=True)
 
 
 def _rank_kind(
     kind: Kind,
     score: NDArray[np.float32],
     among: NDArray[np.bool_],
-    others: NDArray[np.bool_],
+    error_like: NDArray[np.bool_],
     min_probability: float,
 ) -> pd.DataFrame:
-    """Rank the cells of `among` as errors of one kind; those of `others` look as such errors do."""
+    """Rank the cells of `among` as errors of one kind; those of `error_like` look as such errors do."""
     sign = np.float32(1 if kind is Kind.MISSING else -1)
     rows, columns = np.nonzero(among)
     suspicion = sign * score[rows, columns]
-    probability, low, high = calibrate(suspicion, sign * score[others])(suspicion)
+    probability, low, high = calibrate(suspicion, sign * score[error_like])(suspicion)
     kept = np.flatnonzero(probability >= min_probability)
     kept = kept[np.argsort(-suspicion[kept], kind="stable")]
     return pd.DataFrame(

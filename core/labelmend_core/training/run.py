@@ -1,8 +1,10 @@
 """One training run from start to record: the workspace's labels in, the run's files and metrics out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 
@@ -11,6 +13,7 @@ from labelmend_core.run_folder import RunFolder
 from labelmend_core.training.data import TrainingData
 from labelmend_core.training.finetune import finetune
 from labelmend_core.training.outcome import write_outcome
+from labelmend_core.training.planting import plant_drops
 from labelmend_core.training.probe import train_probe
 from labelmend_core.training.progress import Progress, RunProgress, Stopped
 from labelmend_core.training.settings import RunSettings
@@ -63,6 +66,9 @@ def _train(
 ) -> dict[str, object]:
     # One Accelerator state a process: fine-tuning in float32 on a CPU, in bfloat16 on a GPU that has it.
     accelerator = Accelerator(mixed_precision=_precision(settings))
+    hidden, images, classes = plant_drops(data.labels, settings.planted, np.random.default_rng([settings.seed, 1]))
+    run.write_planted(images, classes)
+    data = replace(data, labels=hidden)
     if settings.mode == "probe":
         outcome = train_probe(run, settings, data, features_folder=features, accelerator=accelerator, progress=progress)
     else:

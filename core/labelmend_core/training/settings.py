@@ -23,6 +23,8 @@ class RunSettings:
         batch_size: images a step.
         folds: parts for out-of-sample probabilities; 1 trains once, and the suggestions then rest on the
             recorded dynamics.
+        planted: share of the given present labels that training does not see, so that the run shows what a
+            missing label looks like (`training.planting`); 0 trains on all of them.
         flip, shift: augmentation of fine-tuning: mirror images, and move them by that share of their side.
         seed: of folds, order, initial weights and augmentation.
     """
@@ -34,6 +36,7 @@ class RunSettings:
     hyperparameters: Mapping[str, float] = field(default_factory=dict)
     batch_size: int = 256
     folds: int = 5
+    planted: float = 0.1
     flip: bool = True
     shift: float = 0.1
     seed: int = 0
@@ -44,6 +47,8 @@ class RunSettings:
         for name, least in (("batch_size", 2), ("folds", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"Expected {name} of at least {least}, got {getattr(self, name)}")
+        if not 0 <= self.planted <= 0.5:
+            raise InputError(f"Expected a planted share in [0, 0.5], got {self.planted}")
         if self.mode == "probe" and self.folds < 2:
             raise InputError("Expected at least 2 folds for a probe, whose suggestions rest on held-out images, got 1")
 
