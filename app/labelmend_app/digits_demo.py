@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,14 @@ from labelmend_core.errors import WorkspaceError
 from labelmend_core.files import replacing
 from labelmend_core.ledger import RunRecord
 from labelmend_core.models import BackboneSpec
+from labelmend_core.run_folder import RunFolder
 from labelmend_core.training import RunSettings, Schedule
 from labelmend_core.types import LabelMatrix
 from labelmend_core.workspace import Workspace
 from labelmend_datasets.digits import make_scenes
 from labelmend_datasets.noise import drop_labels
 
-N_TRAIN, N_VALIDATION, SIDE, KEPT = 3_000, 600, 40, 0.4
+N_TRAIN, N_VALIDATION, SIDE, KEPT = 3_000, 600, 32, 0.4
 LEAST_PROBABILITY = 0.2  # a demo has time for doubtful ones, too
 Show = Callable[[str, int, int, float | None], None]
 
@@ -50,11 +51,29 @@ def demo_settings(seed: int) -> RunSettings:
         mode="finetune",
         loss="bce",
         backbone=BackboneSpec("test_resnet", "random", image_size=SIDE),
-        schedule=Schedule(epochs=11, lr=1e-2, weight_decay=1e-2),
+        schedule=Schedule(epochs=12, lr=1e-2, weight_decay=1e-2),
         batch_size=64,
         folds=1,
         flip=False,
         seed=seed,
+    )
+
+
+def continued_settings(demo: Demo) -> RunSettings:
+    """Return how the demo's network is trained on for six epochs: on other labels, or on the same to compare with.
+
+    From one network, because two that learn from random weights differ more by chance than a review of a few
+    hundred labels moves them. With Hill: the review mends the clearest cells first, so that what is still missing
+    is missing not at random but where it is hard to see, and BCE would learn just that.
+    """
+    settings = demo_settings(demo.run.settings["seed"])
+    model = RunFolder(demo.workspace.run_folder(demo.run.run_id)).model
+    return replace(
+        settings,
+        loss="hill",
+        planted=0,
+        backbone=replace(settings.backbone, weights=str(model)),
+        schedule=replace(settings.schedule, epochs=6),
     )
 
 

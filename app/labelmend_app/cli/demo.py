@@ -68,16 +68,17 @@ def _found(made: "Demo") -> dict[str, Any]:
 
 
 def _after_review(made: "Demo") -> dict[str, Any]:
-    """Let the simulated reviewer answer, train again, and return what that did to the validation mAP."""
-    from labelmend_app.digits_demo import demo_settings
+    """Let the simulated reviewer answer and return what training on gives with the labels as given and corrected."""
+    from labelmend_app.digits_demo import continued_settings
     from labelmend_app.simulation import answer_with_truth, likeliest
     from labelmend_app.training import train_in
 
     queue = likeliest(made.workspace, made.run.run_id, max(1, round(_ANSWERED * made.n_suggestions)))
     answers = answer_with_truth(made.workspace, queue, made.true_labels)
+    settings = continued_settings(made)
     with progress_bar() as bar:
-        again = train_in(made.workspace, demo_settings(made.run.settings["seed"]), show=bar)
-    noisy, corrected = made.run.metrics["map"], again.metrics["map"]
+        noisy = train_in(made.workspace, settings, labels="given", show=bar).metrics["map"]
+        corrected = train_in(made.workspace, settings, labels="corrected", show=bar).metrics["map"]
     return {"map_noisy": round(noisy, 4), "map_corrected": round(corrected, 4), "answers": answers}
 
 

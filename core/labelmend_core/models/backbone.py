@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from labelmend_core.errors import InputError
 
 PRETRAINED, RANDOM = "pretrained", "random"
+# How the backbone's tensors are called in the model of a fine-tuned run.
+_IN_A_RUN = "0.network."
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class BackboneSpec:
 
     Attributes:
         name: timm's name, such as "mobilenetv2_100" or "resnet50".
-        weights: "pretrained" (timm's, from its hub), "random", or the path of a `.safetensors` file.
+        weights: "pretrained" (timm's, from its hub), "random", or the path of a `.safetensors` file: of timm, or the model
+            of a fine-tuned run.
         arguments: passed on to `timm.create_model`, such as {"pad_type": "same"}.
         image_size: side of the square input in pixels.
         mean, std: of the pixels scaled to [0, 1]; None takes what timm knows of the network.
@@ -122,6 +125,8 @@ def _load(network: nn.Module, path: Path) -> None:
         raise InputError(
             f"Expected a whole .safetensors file at {path}, got: {error}; was its download cut off?"
         ) from error
+    if any(name.startswith(_IN_A_RUN) for name in tensors):
+        tensors = {name.removeprefix(_IN_A_RUN): tensor for name, tensor in tensors.items()}
     wanted = network.state_dict()
     misfits = [name for name in wanted if name not in tensors or tensors[name].shape != wanted[name].shape]
     if misfits:
