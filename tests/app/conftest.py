@@ -31,7 +31,7 @@ SERVE = "import sys; from pathlib import Path; from labelmend_app.server import 
 
 @pytest.fixture(autouse=True)
 def _own_main_module() -> Iterator[None]:
-    """Give `__main__` back: Streamlit's AppTest puts the drawn script there, and a worker spawned later would run it."""
+    """Give `__main__` back: AppTest puts the drawn script there, which a worker spawned later would run."""
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main

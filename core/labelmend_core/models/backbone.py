@@ -25,8 +25,8 @@ class BackboneSpec:
 
     Attributes:
         name: timm's name, such as "mobilenetv2_100" or "resnet50".
-        weights: "pretrained" (timm's, from its hub), "random", or the path of a `.safetensors` file: of timm, or the model
-            of a fine-tuned run.
+        weights: "pretrained" (timm's, from its hub), "random", or the path of a `.safetensors` file: timm's or
+            the model of a fine-tuned run.
         arguments: passed on to `timm.create_model`, such as {"pad_type": "same"}.
         image_size: side of the square input in pixels.
         mean, std: of the pixels scaled to [0, 1]; None takes what timm knows of the network.

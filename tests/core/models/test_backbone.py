@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 
 from labelmend_core.errors import InputError
 from labelmend_core.models import BackboneSpec, LinearHead, build_backbone
+from labelmend_core.training.checkpoint import save_model
 
 SMALL = "test_resnet"
 
@@ -40,6 +41,16 @@ def test_local_weights_are_loaded_and_their_classifier_left_out(tmp_path) -> Non
     wanted = whole.state_dict()
     for name, tensor in backbone.network.state_dict().items():
         torch.testing.assert_close(tensor, wanted[name], rtol=1e-2, atol=1e-3)
+
+
+def test_the_model_of_a_fine_tuned_run_is_a_backbone(tmp_path) -> None:
+    trained = build_backbone(BackboneSpec("test_resnet", "random"))
+    network = torch.nn.Sequential(trained, torch.nn.Linear(trained.n_features, 3))
+    path = tmp_path / "model.safetensors"
+    save_model(path, network.state_dict(), {})
+    again = build_backbone(BackboneSpec("test_resnet", str(path)))
+    for name, tensor in trained.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor), name
 
 
 def test_shared_mobilenet_weights_fit_with_same_padding(shared_dir) -> None:
