@@ -16,11 +16,11 @@ each_elementwise_loss = pytest.mark.parametrize("name", sorted(set(LOSSES) - {"p
 
 
 def training_curve(name: str, target: int, logits: np.ndarray, epoch: int, **hyperparameters: float):
-    """One cell a class, through the call that training makes."""
-    z = torch.from_numpy(logits)[None].requires_grad_()
+    """One cell an image, through the call that training makes."""
+    z = torch.from_numpy(logits)[:, None].requires_grad_()
     cells = build_loss(name, reduction="none", **hyperparameters)(z, torch.full(z.shape, target), epoch)
     (gradient,) = torch.autograd.grad(cells.sum(), z)
-    return cells.detach().numpy()[0], gradient.numpy()[0]
+    return cells.detach().numpy()[:, 0], gradient.numpy()[:, 0]
 
 
 @each_elementwise_loss

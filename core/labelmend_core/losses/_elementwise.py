@@ -79,3 +79,15 @@ def focal_term(logits: Tensor, gamma: float, *, detach_weight: bool = False) -> 
     if detach_weight:
         return -weight * log_p, -weight * not_p
     return -weight * log_p, weight * (gamma * torch.sigmoid(logits) * log_p - not_p)
+
+
+def floored_term(logits: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+    """Return -ln(p + floor) of p = sigmoid(logits), and its derivative in the logits; floor 0 is cross-entropy.
+
+    Several public implementations have a floor against the logarithm of 0. It also takes the gradient from
+    positives whose p is below it.
+    """
+    if floor == 0.0:
+        return focal_term(logits, 0.0)
+    floored = torch.sigmoid(logits) + floor
+    return -floored.log(), -torch.sigmoid(logits) * torch.sigmoid(-logits) / floored

@@ -4,13 +4,25 @@ from labelmend_core.errors import InputError
 from labelmend_core.losses._base import MultiLabelLoss, Reduction
 from labelmend_core.losses.asl import AsymmetricLoss
 from labelmend_core.losses.bce import BinaryCrossEntropy
+from labelmend_core.losses.focal import Focal, FocalMargin
 from labelmend_core.losses.hill import Hill
 from labelmend_core.losses.pu_mlc import PUMLC
+from labelmend_core.losses.single_positive import EntropyMaximisation, SmoothedAssumedNegatives, WeakAssumedNegatives
 from labelmend_core.losses.splc import SPLC
 
-LOSSES: dict[str, type[MultiLabelLoss]] = {
-    loss.name: loss for loss in (AsymmetricLoss, BinaryCrossEntropy, Hill, PUMLC, SPLC)
-}
+_ALL: tuple[type[MultiLabelLoss], ...] = (
+    AsymmetricLoss,
+    BinaryCrossEntropy,
+    EntropyMaximisation,
+    Focal,
+    FocalMargin,
+    Hill,
+    PUMLC,
+    SmoothedAssumedNegatives,
+    SPLC,
+    WeakAssumedNegatives,
+)
+LOSSES: dict[str, type[MultiLabelLoss]] = {loss.name: loss for loss in _ALL}
 
 
 def build_loss(name: str, *, reduction: Reduction = "batch", **hyperparameters: float) -> MultiLabelLoss:
