@@ -6,6 +6,7 @@ from labelmend_core.losses.asl import AsymmetricLoss
 from labelmend_core.losses.bce import BinaryCrossEntropy
 from labelmend_core.losses.focal import Focal, FocalMargin
 from labelmend_core.losses.hill import Hill
+from labelmend_core.losses.large_loss import LargeLossCorrection, LargeLossRejection
 from labelmend_core.losses.pu_mlc import PUMLC
 from labelmend_core.losses.single_positive import EntropyMaximisation, SmoothedAssumedNegatives, WeakAssumedNegatives
 from labelmend_core.losses.splc import SPLC
@@ -17,6 +18,8 @@ _ALL: tuple[type[MultiLabelLoss], ...] = (
     Focal,
     FocalMargin,
     Hill,
+    LargeLossCorrection,
+    LargeLossRejection,
     PUMLC,
     SmoothedAssumedNegatives,
     SPLC,

@@ -10,6 +10,9 @@ from labelmend_core.losses import LOSSES, Hyperparameter, build_loss
 # Settings under which the gradient is the derivative of the loss: nothing detached.
 DIFFERENTIABLE = {"asl": {"detach_weight": False}, "pu_mlc": {"alpha": 10.0, "gamma": 0.0}}
 
+# Of these, a cell's loss depends on the other cells of its batch.
+COUPLED = {"pu_mlc", "ll_ct", "ll_r"}
+
 each_loss = pytest.mark.parametrize("name", sorted(LOSSES))
 
 
@@ -178,7 +181,7 @@ def test_whole_numbers_are_no_logits() -> None:
 
 def test_an_unknown_loss_lists_the_known_ones() -> None:
     with pytest.raises(
-        InputError, match=r"an_ls, asl, bce, em, focal, focal_margin, hill, pu_mlc, splc, wan, got 'als'"
+        InputError, match=r"an_ls, asl, bce, em, focal, focal_margin, hill, ll_ct, ll_r, pu_mlc, splc, wan, got 'als'"
     ):
         build_loss("als")
 
@@ -243,8 +246,9 @@ def test_a_hyperparameter_cannot_be_changed_in_the_table() -> None:
 def test_losses_that_couple_cells_are_told_from_those_that_do_not() -> None:
     logits, targets = a_batch()
     changed = logits.clone()
-    changed[0, 0] += 1
+    changed[0, 0] += 9  # the largest loss of the batch
+    targets[0, 0] = 0
     for name in LOSSES:
         loss = build_loss(name, reduction="none")
         moved = (loss(changed, targets, 1) != loss(logits, targets, 1)).nonzero().tolist()
-        assert (moved == [[0, 0]]) == (name != "pu_mlc")
+        assert (moved == [[0, 0]]) == (name not in COUPLED)
