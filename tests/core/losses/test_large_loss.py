@@ -56,5 +56,5 @@ def test_the_curve_is_the_training_loss_beside_the_documented_cells(name) -> Non
             (gradient,) = torch.autograd.grad(cells[0, 0], z)
             assert point.loss == pytest.approx(cells[0, 0].item(), rel=1e-6)
             assert point.gradient == pytest.approx(gradient[0, 0].item(), rel=1e-6)
-    assert (curve["loss"].iloc[0] > 0.01)
+    assert curve["loss"].iloc[0] > 0.01
     assert curve["loss"].iloc[2] < 0.1
