@@ -1,5 +1,6 @@
 """The local server: Streamlit's screens, the review grid's own routes, one address on this machine only."""
 
+import contextlib
 import json
 import os
 import socket
@@ -164,7 +165,8 @@ def _run(app: st.App, listening: socket.socket) -> None:
     config = uvicorn.Config(
         app, lifespan="on", ws="websockets-sansio", access_log=False, log_config=None, timeout_graceful_shutdown=2
     )
-    try:
+    # uvicorn has shut down when it hands the Ctrl-C on, and does not hand it on where SIGINT was ignored before (a
+    # background job of a shell script).
+    with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn has shut down and hands the Ctrl-C on
-        Console().print("labelmend has stopped; every acknowledged decision is saved.")
+    Console().print("labelmend has stopped; every acknowledged decision is saved.")
