@@ -1,0 +1,108 @@
+"""Each loss as its paper writes it: plain tensor operations and autograd, the sum over all cells.
+
+What somebody would type from the formula; `labelmend bench losses` measures ours against it. Numerically they
+are as fragile as they look.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Transcription = Callable[[Tensor, Tensor], Tensor]
+
+
+def _focal(p: Tensor, gamma: float) -> Tensor:
+    return -((1 - p) ** gamma) * torch.log(p)
+
+
+def bce(z: Tensor, y: Tensor) -> Tensor:
+    """Return binary cross-entropy."""
+    p = torch.sigmoid(z)
+    return -(y * torch.log(p) + (1 - y) * torch.log(1 - p)).sum()
+
+
+def focal(z: Tensor, y: Tensor) -> Tensor:
+    """Return the focal loss, gamma 2."""
+    p = torch.sigmoid(z)
+    return (y * _focal(p, 2) + (1 - y) * _focal(1 - p, 2)).sum()
+
+
+def asl(z: Tensor, y: Tensor) -> Tensor:
+    """Return the asymmetric loss, gamma 4 and 0, clip .05, focusing weights detached."""
+    p = torch.sigmoid(z)
+    q = (1 - p + 0.05).clamp(max=1)
+    weight = ((1 - q) ** 4).detach()
+    return -(y * torch.log(p) + (1 - y) * weight * torch.log(q)).sum()
+
+
+def focal_margin(z: Tensor, y: Tensor) -> Tensor:
+    """Return the focal margin loss, margin 1, gamma 2."""
+    p, p_margin = torch.sigmoid(z), torch.sigmoid(z - 1)
+    return (y * _focal(p_margin, 2) + (1 - y) * _focal(1 - p, 2)).sum()
+
+
+def hill(z: Tensor, y: Tensor) -> Tensor:
+    """Return the Hill loss, lambda 1.5, margin 1, gamma 2."""
+    p, p_margin = torch.sigmoid(z), torch.sigmoid(z - 1)
+    return (y * _focal(p_margin, 2) + (1 - y) * (1.5 - p) * p**2).sum()
+
+
+def splc(z: Tensor, y: Tensor) -> Tensor:
+    """Return SPLC after its change, tau .6."""
+    p, p_margin = torch.sigmoid(z), torch.sigmoid(z - 1)
+    unobserved = torch.where(p > 0.6, _focal(p, 2), _focal(1 - p, 2))
+    return (y * _focal(p_margin, 2) + (1 - y) * unobserved).sum()
+
+
+def pu_mlc(z: Tensor, y: Tensor) -> Tensor:
+    """Return the variational loss of PU-MLC, alpha 1, gamma .55, for the sum over images."""
+    temperature = z.std(dim=0, correction=0).clamp(max=1).detach()
+    p = torch.sigmoid(z / temperature)
+    phi = p + 2e-10
+    balance = p.mean(dim=0).detach() ** 0.55
+    n_present = y.sum(dim=0).clamp(min=1)
+    present = (y * torch.log(phi)).sum(dim=0) / n_present
+    return len(z) * (balance * torch.log(phi.mean(dim=0)) - present).sum()
+
+
+def wan(z: Tensor, y: Tensor) -> Tensor:
+    """Return weak assumed negatives."""
+    p = torch.sigmoid(z)
+    return -(y * torch.log(p) + (1 - y) * torch.log(1 - p) / (z.shape[1] - 1)).sum()
+
+
+def an_ls(z: Tensor, y: Tensor) -> Tensor:
+    """Return assumed negatives with label smoothing .1."""
+    p, smooth = torch.sigmoid(z), 0.9 * y + 0.1 * (1 - y)
+    return -(smooth * torch.log(p) + (1 - smooth) * torch.log(1 - p)).sum()
+
+
+def em(z: Tensor, y: Tensor) -> Tensor:
+    """Return entropy maximisation, alpha .1."""
+    p = torch.sigmoid(z)
+    entropy = -(p * torch.log(p) + (1 - p) * torch.log(1 - p))
+    return (-y * torch.log(p) - (1 - y) * 0.1 * entropy).sum()
+
+
+def _large(z: Tensor, y: Tensor, modified: Callable[[Tensor], Tensor]) -> Tensor:
+    p = torch.sigmoid(z)
+    loss = -(y * torch.log(p) + (1 - y) * torch.log(1 - p))
+    unobserved = loss * (1 - y)
+    least = unobserved.flatten().topk(math.ceil(z.numel() * 0.002)).values[-1]
+    return torch.where(unobserved < least, loss, modified(p)).sum()
+
+
+def ll_r(z: Tensor, y: Tensor) -> Tensor:
+    """Return large-loss rejection in the second epoch."""
+    return _large(z, y, torch.zeros_like)
+
+
+def ll_ct(z: Tensor, y: Tensor) -> Tensor:
+    """Return large-loss correction in the second epoch."""
+    return _large(z, y, lambda p: -torch.log(p))
+
+
+_ALL = (an_ls, asl, bce, em, focal, focal_margin, hill, ll_ct, ll_r, pu_mlc, splc, wan)
+TRANSCRIPTIONS: dict[str, Transcription] = {transcription.__name__: transcription for transcription in _ALL}
