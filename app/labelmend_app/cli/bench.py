@@ -1,6 +1,7 @@
 """`labelmend bench`: the figures of BENCHMARKS.md, measured here."""
 
 import json
+import os
 import tempfile
 import time
 from dataclasses import asdict
@@ -98,6 +99,8 @@ def losses(
 
     Example: `labelmend bench losses --compile`
     """
+    # The profiler, which counts the memory, would print four lines each time.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from labelmend_app.benchmarks import losses as benchmark
     from labelmend_app.benchmarks.table import markdown
 

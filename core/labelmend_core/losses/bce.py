@@ -1,6 +1,6 @@
 """Binary cross-entropy."""
 
-from torch import Tensor, where
+from torch import Tensor
 
 from labelmend_core.losses._elementwise import ElementwiseLoss, focal_term
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT
@@ -24,6 +24,6 @@ class BinaryCrossEntropy(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        positive = targets > 0
-        value, slope = focal_term(where(positive, logits, -logits), 0.0)
-        return value, where(positive, slope, -slope)
+        sign = 2.0 * (targets > 0).to(logits.dtype) - 1.0
+        value, slope = focal_term(sign * logits, 0.0)
+        return value, sign * slope

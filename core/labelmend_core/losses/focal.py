@@ -1,6 +1,5 @@
 """The focal loss, and the focal loss with a margin."""
 
-import torch
 from torch import Tensor
 
 from labelmend_core.losses._elementwise import ElementwiseLoss, focal_term
@@ -29,9 +28,9 @@ class Focal(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        positive = targets > 0
-        value, slope = focal_term(torch.where(positive, logits, -logits), self.gamma)
-        return value, torch.where(positive, slope, -slope)
+        sign = 2.0 * (targets > 0).to(logits.dtype) - 1.0
+        value, slope = focal_term(sign * logits, self.gamma)
+        return value, sign * slope
 
 
 class FocalMargin(ElementwiseLoss):
@@ -62,6 +61,7 @@ class FocalMargin(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        positive = targets > 0
-        value, slope = focal_term(torch.where(positive, logits - self.margin, -logits), self.gamma)
-        return value, torch.where(positive, slope, -slope)
+        present = (targets > 0).to(logits.dtype)
+        sign = 2.0 * present - 1.0
+        value, slope = focal_term(sign * logits - self.margin * present, self.gamma)
+        return value, sign * slope

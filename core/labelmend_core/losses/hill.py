@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from labelmend_core.losses._elementwise import ElementwiseLoss, focal_term
+from labelmend_core.losses._elementwise import ElementwiseLoss, choose, focal_term
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 
@@ -40,9 +40,9 @@ class Hill(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        positive = targets > 0
+        present = (targets > 0).to(logits.dtype)
         value_pos, slope_pos = focal_term(logits - self.margin, self.gamma)
         p = torch.sigmoid(logits)
         value_neg = (self.lam - p) * p.square()
         slope_neg = (2.0 * self.lam - 3.0 * p) * p.square() * torch.sigmoid(-logits)
-        return torch.where(positive, value_pos, value_neg), torch.where(positive, slope_pos, slope_neg)
+        return choose(present, value_pos, value_neg), choose(present, slope_pos, slope_neg)

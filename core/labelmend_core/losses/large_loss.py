@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelmend_core.losses._elementwise import ElementwiseLoss, focal_term
+from labelmend_core.losses._elementwise import ElementwiseLoss, choose, focal_term
 from labelmend_core.losses._hyperparameter import Hyperparameter
 
 # The unobserved cells beside which `curve` varies one.
@@ -32,16 +32,17 @@ class _LargeLoss(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`. Which cells are modified has no gradient."""
-        positive = targets > 0
-        value, slope = focal_term(torch.where(positive, logits, -logits), 0.0)
-        slope = torch.where(positive, slope, -slope)
+        sign = 2.0 * (targets > 0).to(logits.dtype) - 1.0
+        value, slope = focal_term(sign * logits, 0.0)
+        slope = sign * slope
         unobserved = targets == 0
         n = min(self._n_modified(logits.numel(), epoch), int(unobserved.sum()))
         if n == 0:
             return value, slope
-        large = unobserved & (value >= value[unobserved].topk(n).values[-1])
+        large = unobserved & (value >= (value * unobserved).flatten().topk(n).values[-1])
         value_modified, slope_modified = self.modified(logits)
-        return torch.where(large, value_modified, value), torch.where(large, slope_modified, slope)
+        chosen = large.to(logits.dtype)
+        return choose(chosen, value_modified, value), choose(chosen, slope_modified, slope)
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int

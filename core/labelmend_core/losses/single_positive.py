@@ -1,9 +1,10 @@
 """Baselines for a single positive label an image: weak and smoothed assumed negatives, entropy maximisation."""
 
 import torch
+import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from torch import Tensor
 
-from labelmend_core.losses._elementwise import ElementwiseLoss, floored_term
+from labelmend_core.losses._elementwise import ElementwiseLoss, choose, floored_term, focal_term
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 _FLOOR = Hyperparameter("floor", 0.0, 0.0, 1e-3, "added to p in the logarithm; the authors' code has 1e-5, which mutes")
@@ -32,13 +33,12 @@ class WeakAssumedNegatives(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        positive = targets > 0
-        value, slope = floored_term(torch.where(positive, logits, -logits), self.floor)
+        sign = 2.0 * (targets > 0).to(logits.dtype) - 1.0
+        value, slope = floored_term(sign * logits, self.floor)
         # A curve, of shape (G,), is that of two classes.
         others = max(logits.shape[-1] - 1, 1) if logits.ndim > 1 else 1
-        slope = torch.where(positive, slope, -slope)
-        unobserved = targets == 0
-        return torch.where(unobserved, value / others, value), torch.where(unobserved, slope / others, slope)
+        weight = 1.0 - (1.0 - 1.0 / others) * (targets == 0).to(logits.dtype)
+        return weight * value, weight * sign * slope
 
 
 class SmoothedAssumedNegatives(ElementwiseLoss):
@@ -69,6 +69,8 @@ class SmoothedAssumedNegatives(ElementwiseLoss):
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
         present = (targets > 0).to(logits.dtype) * (1.0 - 2.0 * self.smoothing) + self.smoothing
+        if self.floor == 0.0:  # ln(1 - p) = ln p - z
+            return torch.addcmul(logits - F.logsigmoid(logits), present, logits, value=-1), logits.sigmoid() - present
         value_pos, slope_pos = floored_term(logits, self.floor)
         value_neg, slope_neg = floored_term(-logits, self.floor)
         return present * value_pos + (1 - present) * value_neg, present * slope_pos - (1 - present) * slope_neg
@@ -101,15 +103,25 @@ class EntropyMaximisation(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
+        present, unknown = (targets > 0).to(logits.dtype), (targets == 0).to(logits.dtype)
+        if self.floor == 0.0:
+            return self._without_floor(logits, 2.0 * present - 1.0, unknown)
         value_pos, slope_pos = floored_term(logits, self.floor)
         value_neg, slope_neg = floored_term(-logits, self.floor)
         p, not_p = torch.sigmoid(logits), torch.sigmoid(-logits)
         entropy = p * value_pos + not_p * value_neg
         slope = p * not_p * (value_pos - value_neg) + p * slope_pos - not_p * slope_neg
-        observed_value = torch.where(targets > 0, value_pos, value_neg)
-        observed_slope = torch.where(targets > 0, slope_pos, -slope_neg)
-        unknown = targets == 0
         return (
-            torch.where(unknown, -self.alpha * entropy, observed_value),
-            torch.where(unknown, -self.alpha * slope, observed_slope),
+            choose(unknown, -self.alpha * entropy, choose(present, value_pos, value_neg)),
+            choose(unknown, -self.alpha * slope, choose(present, slope_pos, -slope_neg)),
+        )
+
+    def _without_floor(self, logits: Tensor, sign: Tensor, unknown: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same from one log-sigmoid: the entropy is even in z, so that of |z| does, and loses nothing."""
+        x = choose(unknown, logits.abs(), sign * logits)
+        value, slope = focal_term(x, 0.0)
+        entropy = value - slope * x  # -ln p + (1 - p) z
+        return (
+            choose(unknown, -self.alpha * entropy, value),
+            choose(unknown, -self.alpha * slope * (1.0 + slope) * logits, sign * slope),
         )

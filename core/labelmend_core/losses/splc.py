@@ -48,6 +48,6 @@ class SPLC(ElementwiseLoss):
         present = given
         if epoch >= self.change_epoch:
             present = given | ((targets == 0) & (torch.sigmoid(logits) > self.tau))
-        shifted = torch.where(given, logits - self.margin, logits)
-        value, slope = focal_term(torch.where(present, shifted, -shifted), self.gamma)
-        return value, torch.where(present, slope, -slope)
+        sign = 2.0 * present.to(logits.dtype) - 1.0
+        value, slope = focal_term(sign * logits - self.margin * given.to(logits.dtype), self.gamma)
+        return value, sign * slope
