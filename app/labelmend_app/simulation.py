@@ -46,7 +46,8 @@ def precision_of_missing(workspace: Workspace, run_id: str, truth: LabelMatrix) 
     """Return the average precision per cell of finding missing labels; higher is better, in [0, 1].
 
     Keys: `ours` and `ours_macro` for the order of our suggestions, `p` and `p_macro` for that of the run's
-    probabilities alone, `random` for a random order.
+    probabilities alone, `random` for a random order; and how many labels are missing, `estimated` by the sum of the
+    error probabilities and `actual`.
     """
     run = RunFolder(workspace.run_folder(run_id))
     labels = labels_of_run(workspace, run_id)
@@ -58,7 +59,17 @@ def precision_of_missing(workspace: Workspace, run_id: str, truth: LabelMatrix) 
     ours, ours_macro = cell_average_precision(errors, _by_rank(cells, given.shape), among)
     alone, alone_macro = cell_average_precision(errors, pred_probs, among)
     random = float(errors.sum() / among.sum())
-    return {"ours": ours, "ours_macro": ours_macro, "p": alone, "p_macro": alone_macro, "random": random}
+    missing = cells["kind"] == Kind.MISSING.value
+    estimated, actual = float(cells.loc[missing, "error_probability"].sum()), float(errors.sum())
+    return {
+        "ours": ours,
+        "ours_macro": ours_macro,
+        "p": alone,
+        "p_macro": alone_macro,
+        "random": random,
+        "estimated": estimated,
+        "actual": actual,
+    }
 
 
 def _by_rank(cells: pd.DataFrame, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -35,6 +35,7 @@ class Row:
         map_noisy, map_corrected, map_full: validation mAP of a head trained on the labels as they are, after
             the simulated reviewer's answers, and on all true labels.
         missing_random: average precision of a random order.
+        n_missing, n_estimated: how many labels are missing, and the sum of the error probabilities.
         mended: how many of the answers found an error.
     """
 
@@ -47,6 +48,8 @@ class Row:
     missing_ours: float
     missing_ours_macro: float
     missing_random: float
+    n_missing: int
+    n_estimated: int
     answers: int
     mended: int
 
@@ -108,6 +111,8 @@ def _row(workspace: Workspace, settings: RunSettings, truth: LabelMatrix, best: 
         missing_ours=precision["ours"],
         missing_ours_macro=precision["ours_macro"],
         missing_random=precision["random"],
+        n_missing=round(precision["actual"]),
+        n_estimated=round(precision["estimated"]),
         answers=answers,
         mended=mended,
     )

@@ -37,6 +37,7 @@ def coco18(
     pixel_mean: Annotated[float, typer.Option(help="Mean of the pixels in [0, 1].")] = 0.5,
     pixel_std: Annotated[float, typer.Option(help="Deviation of the pixels.")] = 0.5,
     keep: Annotated[Path | None, typer.Option(help="Folder that keeps pixels and features for a second run.")] = None,
+    planted: Annotated[float, typer.Option(help="Share of labels hidden, to calibrate suggestions; 0 none.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Of folds, order and initial weights.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,6 +57,7 @@ def coco18(
         backbone=backbone_spec(backbone, weights, backbone_arguments, image_size, pixel_mean, pixel_std),
         schedule=Schedule(epochs=epochs, lr=lr, weight_decay=weight_decay),
         batch_size=batch_size,
+        planted=planted,
         seed=seed,
     )
     started = time.perf_counter()
@@ -70,6 +72,7 @@ def coco18(
         "missing AP of p, micro / macro",
         "missing AP of our order, micro / macro",
         "errors among the answers",
+        "missing labels, estimated / in fact",
     ]
     cells = [
         [
@@ -80,6 +83,7 @@ def coco18(
             f"{row.missing_p:.3f} / {row.missing_p_macro:.3f}",
             f"{row.missing_ours:.3f} / {row.missing_ours_macro:.3f}",
             f"{row.mended:,}",
+            f"{row.n_estimated:,} / {row.n_missing:,}",
         ]
         for row in rows
     ]
