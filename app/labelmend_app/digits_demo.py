@@ -43,7 +43,7 @@ class Demo:
 
 
 def demo_settings(seed: int) -> RunSettings:
-    """Return what the demo trains: a network small enough to learn from random weights in half a minute on two cores.
+    """Return what the demo trains: a network small enough to learn from random weights within a minute on two cores.
 
     One fit only, so the suggestions rest on its dynamics: out-of-sample folds would double the time.
     """
