@@ -15,7 +15,7 @@ def loss_curve(
     pred_probs: ArrayLike | None = None,
     logits: ArrayLike | None = None,
     epoch: int = 0,
-    **hyperparameters: float,
+    **hyperparameters: float | int | bool | str,
 ) -> pd.DataFrame:
     """Return loss and gradient at every point of the grid; a positive gradient pushes the probability down.
 

@@ -95,7 +95,7 @@ def train(
             settings = RunSettings(
                 mode="probe" if mode == "probe" else "finetune",
                 loss=loss,
-                hyperparameters={name: _as_number(name, value) for name, value in _pairs(hyperparameters)},
+                hyperparameters={name: _plain(value) for name, value in _pairs(hyperparameters)},
                 backbone=backbone_spec(backbone, weights, backbone_arguments, image_size, pixel_mean, pixel_std),
                 schedule=Schedule(
                     epochs=epochs or default_epochs,
@@ -169,14 +169,6 @@ def _pairs(values: list[str] | None) -> list[tuple[str, str]]:
             raise InputError(f"Expected NAME=VALUE, got {value!r}")
         pairs.append((name, content))
     return pairs
-
-
-def _as_number(name: str, value: str) -> float:
-    """Return the number or truth value that a text spells; a loss's settings are nothing else."""
-    plain = _plain(value)
-    if isinstance(plain, str):
-        raise InputError(f"Expected a number for {name}, got {value!r}")
-    return plain
 
 
 def _plain(value: str) -> str | int | float | bool:

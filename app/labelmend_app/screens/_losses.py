@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import streamlit as st
 
-Value = float | int | bool
+Value = float | int | bool | str
 
 
 class Hyperparameter(Protocol):
@@ -34,6 +35,10 @@ class Hyperparameter(Protocol):
     def description(self) -> str:
         """What a larger value does."""
 
+    @property
+    def choices(self) -> Sequence[str]:
+        """The values of a choice, nothing for the others."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -44,6 +49,7 @@ class Row:
     low: float
     high: float
     description: str
+    choices: Sequence[str] = ()
 
 
 _DUMP = """
@@ -73,6 +79,9 @@ def field(row: Hyperparameter, key: str, default: Value | None = None) -> Value:
         default: the value at first, instead of the table's.
     """
     first = row.default if default is None else default
+    if row.choices:
+        index = list(row.choices).index(str(first))
+        return st.selectbox(row.name, row.choices, index, key=key, help=row.description, bind="query-params")
     if isinstance(row.default, bool):
         return st.toggle(row.name, bool(first), key=key, help=row.description, bind="query-params")
     if isinstance(row.default, int):
@@ -84,7 +93,7 @@ def field(row: Hyperparameter, key: str, default: Value | None = None) -> Value:
 def _number(row: Hyperparameter, key: str, first: float) -> float:
     low, high = float(row.low), float(row.high)
     span = high - low
-    if 0 < row.default - low < span / 1000:  # a slider could not reach it
+    if 0 < float(row.default) - low < span / 1000:  # a slider could not reach it
         return float(
             st.number_input(
                 row.name, low, high, first, span / 1e6, "%.3g", key=key, help=row.description, bind="query-params"

@@ -1,7 +1,7 @@
 """The contract of every loss: what it takes, how cells become one number, which hyperparameters it has.
 
-A new loss is one file that derives from `ElementwiseLoss` (each cell on its own) or `MultiLabelLoss`
-(cells of a batch depend on one another), one entry in `_registry.py`, and one test file.
+A new loss is one file that derives from `ElementwiseLoss` (each cell on its own), `AnalyticLoss` (value and
+slope in one pass) or `MultiLabelLoss` (autograd does the rest), one entry in `_registry.py`, and one test file.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses._hyperparameter import Hyperparameter
+from labelmend_core.losses._hyperparameter import Hyperparameter, Value
 
 Reduction = Literal["none", "sum", "mean", "batch"]
 InputKind = Literal["logits", "cosines"]
@@ -39,11 +39,13 @@ class MultiLabelLoss(nn.Module, ABC):
     name: ClassVar[str]
     input_kind: ClassVar[InputKind] = "logits"
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = ()
+    # Whether the loss keeps something for each training image: it then needs `begin` and the images' indices.
+    needs_indices: ClassVar[bool] = False
 
     # Losses that list UNOBSERVED_WEIGHT among their hyperparameters set it for each instance.
     unobserved_weight: float = 1.0
 
-    def __init__(self, *, reduction: Reduction = "batch", **hyperparameters: float) -> None:
+    def __init__(self, *, reduction: Reduction = "batch", **hyperparameters: Value) -> None:
         super().__init__()
         if reduction not in get_args(Reduction):
             raise InputError(f"Expected reduction to be one of {', '.join(get_args(Reduction))}, got {reduction!r}.")
@@ -56,7 +58,7 @@ class MultiLabelLoss(nn.Module, ABC):
         for row in self.hyperparameters:
             setattr(self, row.name, row.checked(hyperparameters.get(row.name, row.default), self.name))
 
-    def forward(self, logits: Tensor, targets: Tensor, epoch: int = 0) -> Tensor:
+    def forward(self, logits: Tensor, targets: Tensor, epoch: int = 0, *, indices: Tensor | None = None) -> Tensor:
         """Return the reduced loss, float32 for half-precision logits and otherwise in the logits' dtype.
 
         Args:
@@ -64,29 +66,62 @@ class MultiLabelLoss(nn.Module, ABC):
                 and bfloat16 are computed in float32: finite for |z| ≤ 100.
             targets: (B, K), 1, 0 or -1 in any dtype.
             epoch: 0-based; only losses with a schedule read it.
+            indices: int64 (B,), which training images these are; only losses with `needs_indices` read it.
 
         Returns:
             A scalar, or (B, K) with reduction `"none"`.
 
         Raises:
-            InputError: The shapes differ, are not (B, K) or empty, or the logits are not floating point.
+            InputError: The shapes differ, are not (B, K) or empty, the logits are not floating point, or a loss
+                with `needs_indices` was given none or was not told of the training labels by `begin`.
         """
         self._check(logits, targets)
+        self._check_indices(logits, indices)
         # A float16 sum overflows at 65504 and log-sigmoid loses the small losses.
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        cells = self.cells(logits, targets, epoch)
+        cells = self.cells(logits, targets, epoch, indices)
         if self.unobserved_weight != 1.0:
             cells = torch.where(targets == 0, self.unobserved_weight * cells, cells)
         return self._reduce(cells, targets)
 
     @abstractmethod
-    def cells(self, logits: Tensor, targets: Tensor, epoch: int) -> Tensor:
+    def cells(self, logits: Tensor, targets: Tensor, epoch: int, indices: Tensor | None) -> Tensor:
         """Return the unweighted loss of every cell, (B, K), differentiable in the float32 or float64 logits.
 
         Losses that couple the cells of a batch share their terms out so that the sum over all cells is the
         loss of reduction `"sum"`.
         """
+
+    def begin(self, targets: Tensor) -> None:
+        """Prepare for training on these targets, (N, K); what is kept of them is in the `state_dict`.
+
+        Called once before the first batch, also before a state is loaded. Rows are those that `indices` names.
+        """
+
+    def end_epoch(self, epoch: int) -> None:
+        """Take note that an epoch, counted from 0, is over."""
+
+    def regulariser(
+        self, network: nn.Module, inputs: Tensor, logits: Tensor, targets: Tensor, generator: torch.Generator
+    ) -> Tensor | None:
+        """Return what training adds to the loss beside its cells, a scalar of the network's parameters; None adds none.
+
+        Args:
+            network: from inputs to logits.
+            inputs: (B, …), what `logits` came from.
+            logits: (B, K), with their graph.
+            targets: (B, K), 1, 0 or -1.
+            generator: on the CPU, where chance comes from; a resumed run draws the same.
+        """
+        return None
+
+    def as_logits(self, outputs: Tensor) -> Tensor:
+        """Return the logits of the probabilities that a network's outputs stand for, (B, K).
+
+        The outputs themselves, unless the loss takes something else than logits.
+        """
+        return outputs
 
     @abstractmethod
     def curve(
@@ -113,6 +148,13 @@ class MultiLabelLoss(nn.Module, ABC):
             )
         if not logits.is_floating_point():
             raise InputError(f"Expected floating-point {self.input_kind}, got {logits.dtype}.")
+
+    def _check_indices(self, logits: Tensor, indices: Tensor | None) -> None:
+        if self.needs_indices and (indices is None or indices.shape != logits.shape[:1]):
+            raise InputError(
+                f"Expected indices of shape ({logits.shape[0]},), which say which training images these are, got "
+                f"{None if indices is None else tuple(indices.shape)}; loss '{self.name}' remembers every image."
+            )
 
     def _reduce(self, cells: Tensor, targets: Tensor) -> Tensor:
         if self.reduction == "none":

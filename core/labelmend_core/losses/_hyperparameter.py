@@ -5,17 +5,20 @@ from numbers import Integral, Real
 
 from labelmend_core.errors import InputError
 
+Value = float | int | bool | str
+
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
-    """One hyperparameter of a loss; the type of `default` says whether it is a switch, a count or a number.
+    """One hyperparameter of a loss; the type of `default` says whether it is a switch, a count, a number or a choice.
 
     Args:
         name: The name that the paper gives it, also the keyword of `build_loss`.
-        default: The value of the paper or its training script; a bool, an int or a float.
+        default: The value of the paper or its training script; a bool, an int, a float or one of `choices`.
         low: The smallest value allowed.
         high: The largest value allowed.
         description: One sentence: what a larger value does.
+        choices: The values of a choice; `low` and `high` then say nothing.
 
     Example:
         >>> Hyperparameter("gamma", 2.0, 0.0, 10.0, "focusing power").checked(3, "focal")
@@ -23,12 +26,13 @@ class Hyperparameter:
     """
 
     name: str
-    default: float | int | bool
+    default: Value
     low: float
     high: float
     description: str
+    choices: tuple[str, ...] = ()
 
-    def checked(self, value: object, loss: str) -> float | int | bool:
+    def checked(self, value: object, loss: str) -> Value:
         """Return `value` in the type of the default.
 
         Args:
@@ -38,7 +42,11 @@ class Hyperparameter:
         Raises:
             InputError: `value` is of another kind, NaN, or outside [low, high].
         """
-        if isinstance(self.default, bool):
+        if self.choices:
+            if isinstance(value, str) and value in self.choices:
+                return value
+            expected = f"one of {', '.join(self.choices)}"
+        elif isinstance(self.default, bool):
             if isinstance(value, bool):
                 return value
             expected = "True or False"

@@ -2,6 +2,7 @@
 
 from labelmend_core.errors import InputError
 from labelmend_core.losses._base import MultiLabelLoss, Reduction
+from labelmend_core.losses._hyperparameter import Value
 from labelmend_core.losses.asl import AsymmetricLoss
 from labelmend_core.losses.bce import BinaryCrossEntropy
 from labelmend_core.losses.focal import Focal, FocalMargin
@@ -28,7 +29,7 @@ _ALL: tuple[type[MultiLabelLoss], ...] = (
 LOSSES: dict[str, type[MultiLabelLoss]] = {loss.name: loss for loss in _ALL}
 
 
-def build_loss(name: str, *, reduction: Reduction = "batch", **hyperparameters: float) -> MultiLabelLoss:
+def build_loss(name: str, *, reduction: Reduction = "batch", **hyperparameters: Value) -> MultiLabelLoss:
     """Return the loss of that name, called as `loss(logits, targets, epoch=0)`.
 
     Args:

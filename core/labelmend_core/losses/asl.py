@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from torch import Tensor
 
-from labelmend_core.losses._elementwise import ElementwiseLoss, choose, focal_term
+from labelmend_core.losses._analytic import ElementwiseLoss, choose, focal_term
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 

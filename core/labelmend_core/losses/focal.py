@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from labelmend_core.losses._elementwise import ElementwiseLoss, focal_term
+from labelmend_core.losses._analytic import ElementwiseLoss, focal_term
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 _GAMMA = Hyperparameter("gamma", 2.0, 0.0, 10.0, "focusing power; larger mutes easy cells more")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from labelmend_core.losses._elementwise import ElementwiseLoss, choose, focal_term
+from labelmend_core.losses._analytic import ElementwiseLoss, choose, focal_term
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelmend_core.losses._elementwise import ElementwiseLoss, choose, focal_term
+from labelmend_core.losses._analytic import AnalyticLoss, choose, focal_term
 from labelmend_core.losses._hyperparameter import Hyperparameter
 
 # The unobserved cells beside which `curve` varies one.
@@ -16,7 +16,7 @@ _CURVE_LOGITS = (-6.0, 2.0)
 _CURVE_CELLS = 99
 
 
-class _LargeLoss(ElementwiseLoss):
+class _LargeLoss(AnalyticLoss):
     """Cross-entropy in which the n unobserved cells of a batch with the largest loss are treated otherwise."""
 
     hyperparameters = (
@@ -31,7 +31,7 @@ class _LargeLoss(ElementwiseLoss):
         """Return value and slope of modified cells."""
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
-        """Return the loss and its derivative; see `ElementwiseLoss`. Which cells are modified has no gradient."""
+        """Return the loss and its derivative; see `AnalyticLoss`. Which cells are modified has no gradient."""
         sign = 2.0 * (targets > 0).to(logits.dtype) - 1.0
         value, slope = focal_term(sign * logits, 0.0)
         slope = sign * slope

@@ -59,7 +59,7 @@ class PUMLC(MultiLabelLoss):
     gamma: float
     floor: float
 
-    def cells(self, logits: Tensor, targets: Tensor, epoch: int) -> Tensor:
+    def cells(self, logits: Tensor, targets: Tensor, epoch: int, indices: Tensor | None) -> Tensor:
         """Return the loss shared out over the cells, (B, K); its mean over images is the loss of a class."""
         images = logits.shape[0]
         present = targets > 0
@@ -86,7 +86,7 @@ class PUMLC(MultiLabelLoss):
         # Classes do not touch one another, so that each point of the grid can be a class.
         batch = torch.cat([grid[None], others[:, None].expand(-1, len(grid))])
         targets = torch.cat([torch.full((1,), target), present.long()])[:, None].expand_as(batch)
-        cells = self.cells(batch, targets, epoch)
+        cells = self.cells(batch, targets, epoch, None)
         (gradient,) = torch.autograd.grad(cells.sum(), grid)
         return cells.detach().sum(dim=0).numpy(), gradient.numpy()
 

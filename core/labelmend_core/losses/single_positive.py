@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from torch import Tensor
 
-from labelmend_core.losses._elementwise import ElementwiseLoss, choose, floored_term, focal_term
+from labelmend_core.losses._analytic import ElementwiseLoss, choose, floored_term, focal_term
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 _FLOOR = Hyperparameter("floor", 0.0, 0.0, 1e-3, "added to p in the logarithm; the authors' code has 1e-5, which mutes")

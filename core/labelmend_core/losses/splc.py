@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from labelmend_core.losses._elementwise import ElementwiseLoss, focal_term
+from labelmend_core.losses._analytic import ElementwiseLoss, focal_term
 from labelmend_core.losses._hyperparameter import Hyperparameter
 
 

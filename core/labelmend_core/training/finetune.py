@@ -58,7 +58,7 @@ def finetune(
             network, _ = tuner.train(k, rows[fold != k], part_of(progress, k, folds + 1))
             write_array(part, tuner.predict(network, held_out))
         pred_probs[held_out] = np.load(part)
-    recorder = Recorder(tuner.targets, tau=settings.hyperparameters.get("tau", 0.6))
+    recorder = Recorder(tuner.targets, tau=settings.tau)
     network, state = tuner.train(folds, rows, part_of(progress, folds, folds + 1), recorder, tuner.evaluator())
     info = {"mode": "finetune", "settings": settings.to_dict(), "class_names": list(data.class_names)}
     save_model(run.model, network.state_dict(), info)

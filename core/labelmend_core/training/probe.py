@@ -62,7 +62,7 @@ def train_probe(
     for k in range(settings.folds):
         head, _ = heads.train(heads.rows[fold != k], progress=part_of(progress, k, settings.folds + 1))
         pred_probs[heads.rows[fold == k]] = heads.predict(head, heads.rows[fold == k])
-    recorder = Recorder(heads.targets, tau=settings.hyperparameters.get("tau", 0.6))
+    recorder = Recorder(heads.targets, tau=settings.tau)
     head, state = heads.train(
         heads.rows,
         progress=part_of(progress, settings.folds, settings.folds + 1),

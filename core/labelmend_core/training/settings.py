@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from labelmend_core.errors import InputError
+from labelmend_core.losses import Value
 from labelmend_core.models import BackboneSpec
 from labelmend_core.training.fit import Schedule
 
@@ -33,7 +34,7 @@ class RunSettings:
     loss: str
     backbone: BackboneSpec
     schedule: Schedule
-    hyperparameters: Mapping[str, float] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Value] = field(default_factory=dict)
     batch_size: int = 256
     folds: int = 5
     planted: float = 0.1
@@ -51,6 +52,11 @@ class RunSettings:
             raise InputError(f"Expected a planted share in [0, 0.5], got {self.planted}")
         if self.mode == "probe" and self.folds < 2:
             raise InputError("Expected at least 2 folds for a probe, whose suggestions rest on held-out images, got 1")
+
+    @property
+    def tau(self) -> float:
+        """The probability above which the recorder flags an unobserved cell: SPLC's, or its default."""
+        return float(self.hyperparameters.get("tau", 0.6))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON and TOML."""

@@ -202,10 +202,12 @@ def test_an_unknown_reduction_lists_the_known_ones() -> None:
 @each_loss
 def test_hyperparameters_out_of_range_or_of_another_kind_are_refused(name) -> None:
     for row in LOSSES[name].hyperparameters:
-        wrong = [1, "yes", None] if isinstance(row.default, bool) else [row.low - 1, row.high + 1, "2", True, None]
+        wrong = (
+            [1, "yes", None] if isinstance(row.default, (bool, str)) else [row.low - 1, row.high + 1, "2", True, None]
+        )
         if isinstance(row.default, float):
             wrong.append(float("nan"))
-        elif not isinstance(row.default, bool):
+        elif not isinstance(row.default, (bool, str)):
             wrong.append(row.default + 0.5)
         for value in wrong:
             with pytest.raises(InputError, match=f"Expected {row.name} of loss '{name}'"):
@@ -217,9 +219,10 @@ def test_the_table_of_hyperparameters_sets_the_attributes(name) -> None:
     loss = build_loss(name)
     for row in loss.hyperparameters:
         assert getattr(loss, row.name) == row.default
-        assert row.low <= row.default <= row.high
+        assert row.default in row.choices if row.choices else row.low <= row.default <= row.high
         assert row.description
-        other = not row.default if isinstance(row.default, bool) else type(row.default)(row.high)
+        high = row.choices[-1] if row.choices else row.high
+        other = not row.default if isinstance(row.default, bool) else type(row.default)(high)
         changed = getattr(build_loss(name, **{row.name: other}), row.name)
         assert changed == other
         assert type(changed) is type(row.default)

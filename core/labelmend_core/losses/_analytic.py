@@ -1,4 +1,4 @@
-"""Losses whose cells do not depend on one another: value and analytic gradient in one pass."""
+"""Losses that know their own gradient: value and slope in one pass."""
 
 from abc import abstractmethod
 from typing import Any
@@ -13,25 +13,28 @@ from torch.autograd.function import once_differentiable
 from labelmend_core.losses._base import MultiLabelLoss
 
 
-class ElementwiseLoss(MultiLabelLoss):
-    """A loss of each cell on its own; a subclass returns the value and its slope, and autograd records one node."""
+class AnalyticLoss(MultiLabelLoss):
+    """A loss that returns its value and slope together; autograd records one node."""
 
     @abstractmethod
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return loss and dloss/dlogits of every cell, both in the shape and dtype of the logits.
 
         Args:
-            logits: Detached, float32 or float64, any shape.
+            logits: Detached, float32 or float64, (B, K).
             targets: 1, 0 or -1, of that shape, in any dtype.
             epoch: 0-based.
         """
 
-    def cells(self, logits: Tensor, targets: Tensor, epoch: int) -> Tensor:
+    def cells(self, logits: Tensor, targets: Tensor, epoch: int, indices: Tensor | None) -> Tensor:
         """Return the unweighted loss of every cell, (B, K); its gradient is the slope of `value_and_slope`."""
         # Detached, so that nothing is recorded for the steps inside and no grad mode has to be switched.
         value, slope = self.value_and_slope(logits.detach(), targets, epoch)
-        cells: Tensor = _WithSlope.apply(logits, value, slope)
-        return cells
+        return with_slope(logits, value, slope)
+
+
+class ElementwiseLoss(AnalyticLoss):
+    """A loss of each cell on its own: `value_and_slope` takes any shape, so that a curve is one call of it."""
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -41,6 +44,12 @@ class ElementwiseLoss(MultiLabelLoss):
         value, slope = self.value_and_slope(grid, torch.full_like(grid, target), epoch)
         weight = self.unobserved_weight if target == 0 else 1.0
         return (weight * value).numpy(), (weight * slope).numpy()
+
+
+def with_slope(logits: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+    """Return `value` as a function of the logits whose derivative is `slope`, both computed outside autograd."""
+    cells: Tensor = _WithSlope.apply(logits, value, slope)
+    return cells
 
 
 class _WithSlope(torch.autograd.Function):
