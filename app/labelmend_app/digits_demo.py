@@ -15,7 +15,7 @@ from labelmend_core.files import replacing
 from labelmend_core.ledger import RunRecord
 from labelmend_core.models import BackboneSpec
 from labelmend_core.run_folder import RunFolder
-from labelmend_core.training import RunSettings, Schedule
+from labelmend_core.training import Augment, RunSettings, Schedule
 from labelmend_core.types import LabelMatrix
 from labelmend_core.workspace import Workspace
 from labelmend_datasets.digits import make_scenes
@@ -54,7 +54,7 @@ def demo_settings(seed: int) -> RunSettings:
         schedule=Schedule(epochs=12, lr=1e-2, weight_decay=1e-2),
         batch_size=64,
         folds=1,
-        flip=False,
+        augment=Augment(flip=False),
         seed=seed,
     )
 

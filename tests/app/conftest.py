@@ -17,10 +17,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from labelmend_app import recipes
 from labelmend_app.api import workspace_key
+from labelmend_app.importing import import_annotations
+from labelmend_app.run_options import run_settings
+from labelmend_app.training import train_in
 from labelmend_core.ledger import Status
 from labelmend_core.types import AnnotatedDataset, LabelMatrix
 from labelmend_core.workspace import Workspace
+from labelmend_datasets.digits import make_scenes
 
 N_IMAGES = 12
 BROKEN, ABSENT_FILE, ODD_NAME = 9, 10, 11
@@ -164,3 +169,47 @@ def start_server() -> Iterator[Callable[[Path, int], tuple[subprocess.Popen[str]
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="session")
+def scenes_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Workspace]:
+    """Return a call that opens a workspace of 120 scenes of digits, 60 more for validation."""
+    folder = tmp_path_factory.mktemp("recipes")
+    for name, seed in (("train", 1), ("validation", 2)):
+        made = make_scenes(folder / "photos" / name, 120 // seed, np.random.default_rng(seed), 32)
+        lines = [
+            f"{name}/{image}," + " ".join(map(str, made.given_labels.positives(i)))
+            for i, image in enumerate(made.image_ids)
+        ]
+        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "classes.txt").write_text("\n".join(made.class_names) + "\n", encoding="utf-8")
+    import_annotations(
+        folder / "workspace",
+        folder / "train.txt",
+        folder / "photos",
+        format_name="list",
+        classes=folder / "classes.txt",
+        validation=folder / "validation.txt",
+    ).close()
+    return lambda: Workspace.open(folder / "workspace")
+
+
+@pytest.fixture
+def smoke_epoch(scenes_workspace: Callable[[], Workspace]) -> Callable[[str], dict[str, Any]]:
+    """Return a call that trains one epoch of a recipe on small images from random weights and gives its metrics."""
+
+    def train(name: str) -> dict[str, Any]:
+        settings = run_settings(
+            recipes.read(name).settings,
+            {
+                "backbone.weights": "random",
+                "backbone.image_size": 32,
+                "schedule.epochs": 1,
+                "batch_size": 48,
+                "hold_out": 0.25,
+            },
+        )
+        with closing(scenes_workspace()) as workspace:
+            return dict(train_in(workspace, settings).metrics)
+
+    return train

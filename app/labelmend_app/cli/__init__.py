@@ -15,6 +15,7 @@ from labelmend_app.cli import (
     find,
     import_,
     noise,
+    recipes,
     report,
     review,
     status,
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (demo, import_, train, suggest, review, export, status, report, noise, find, bench):
+for module in (demo, import_, train, recipes, suggest, review, export, status, report, noise, find, bench):
     module.add_to(app)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from labelmend_app.cli.train import DEFAULTS
+from labelmend_app.run_options import DEFAULTS
 from labelmend_app.screens import _losses
 from labelmend_core.workspace import Workspace
 
@@ -22,6 +22,26 @@ _LABELS = {
 }
 _FOLDS = {"probe": 5, "finetune": 1}
 _PRETRAINED = "pretrained"
+HEADS = {
+    "linear": "a logit for each class, from the pooled features",
+    "cosine": "the angle between features and class; for aam",
+    "ml_decoder": "attention: each class looks where it likes; slower, better for small objects",
+    "graph": "classes that occur together speak for one another",
+}
+
+
+_NUMBERS = (
+    "image_size",
+    "pixel_mean",
+    "pixel_std",
+    "epochs",
+    "folds",
+    "planted",
+    "hold_out",
+    "lr",
+    "batch_size",
+    "seed",
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,7 @@ class Choices:
     loss: str
     labels: str
     backbone: str
+    head: str = "linear"
     hyperparameters: Mapping[str, _losses.Value] = field(default_factory=dict)
     backbone_arguments: str = ""
     weights: str = ""
@@ -39,6 +60,8 @@ class Choices:
     pixel_mean: float | None = None
     pixel_std: float | None = None
     epochs: int | None = None
+    planted: float | None = None
+    hold_out: float | None = None
     folds: int | None = None
     lr: float | None = None
     batch_size: int | None = None
@@ -48,17 +71,18 @@ class Choices:
         """Return the options of `labelmend train`.
 
         Example:
-            >>> Choices("probe", "splc", "given", "resnet18", {"tau": 0.65}, epochs=5).arguments()[8:]
+            >>> Choices("probe", "splc", "given", "resnet18", hyperparameters={"tau": 0.65}, epochs=5).arguments()[10:]
             ['--set', 'tau=0.65', '--epochs', '5']
         """
         options = ["--mode", self.mode, "--loss", self.loss, "--labels", self.labels, "--backbone", self.backbone]
+        options += ["--head", self.head]
         for name, value in self.hyperparameters.items():
             options += ["--set", f"{name}={value}"]
         for pair in self.backbone_arguments.split():
             options += ["--backbone-arg", pair]
         if self.weights:
             options += ["--weights", self.weights]
-        for name in ("image_size", "pixel_mean", "pixel_std", "epochs", "folds", "lr", "batch_size", "seed"):
+        for name in _NUMBERS:
             value = getattr(self, name)
             if value is not None:
                 options += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
@@ -68,6 +92,8 @@ class Choices:
         """Return what cannot be right, None when nothing is seen."""
         if not self.backbone:
             return "Name a backbone: any network that timm knows, such as mobilenetv2_100 or resnet50."
+        if self.loss == "aam" and self.head == "linear":
+            return "The loss aam takes cosines: choose the head cosine, ml_decoder or graph."
         if any("=" not in pair for pair in self.backbone_arguments.split()):
             return "Write backbone arguments as name=value with a space between two, such as pad_type=same."
         if self.weights not in ("", "random", _PRETRAINED) and not Path(self.weights).expanduser().is_file():
@@ -125,7 +151,17 @@ def _loss(last: Mapping[str, Any]) -> dict[str, Any]:
     tables = _losses.tables()
     names = list(tables)
     first = last.get("loss", "hill")
-    loss = st.selectbox("Loss", names, names.index(first) if first in names else 0, key="loss", bind="query-params")
+    left, right = st.columns(2)
+    loss = left.selectbox("Loss", names, names.index(first) if first in names else 0, key="loss", bind="query-params")
+    heads = list(HEADS)
+    head = right.selectbox(
+        "Head",
+        heads,
+        heads.index(last.get("head", "linear")),
+        help="\n".join(f"- *{name}*: {about}" for name, about in HEADS.items()),
+        key="head",
+        bind="query-params",
+    )
     rows = tables[loss]
     before = last.get("hyperparameters", {}) if loss == last.get("loss") else {}
     values = {}
@@ -135,7 +171,7 @@ def _loss(last: Mapping[str, Any]) -> dict[str, Any]:
             value = _losses.field(row, f"train.{loss}.{row.name}", before.get(row.name))
             if value != row.default:
                 values[row.name] = value
-    return {"loss": loss, "hyperparameters": values}
+    return {"loss": loss, "head": head, "hyperparameters": values}
 
 
 def _network(last: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,7 +208,7 @@ def _length(last: Mapping[str, Any], mode: str) -> dict[str, Any]:
             "Epochs",
             1,
             10_000,
-            same.get("schedule", {}).get("epochs", DEFAULTS[mode][0]),
+            same.get("schedule", {}).get("epochs", DEFAULTS[mode]["schedule"]["epochs"]),
             key=f"{mode}.epochs",
             bind="query-params",
             help="How often training sees every image.",
@@ -207,11 +243,14 @@ def _more(last: Mapping[str, Any]) -> dict[str, Any]:
         optional: list[tuple[str, str, float, float | None, str]] = [
             ("pixel_mean", "Pixel mean", 0.01, mean[0] if mean else None, "that the network was trained with"),
             ("pixel_std", "Pixel deviation", 0.01, std[0] if std else None, "that the network was trained with"),
+            ("planted", "Labels hidden", 0.05, None, "share hidden to calibrate the suggestions; 0.1, 0 hides none"),
+            ("hold_out", "Held out", 0.05, None, "share of images that choose the best epoch; 0: validation does"),
             ("lr", "Learning rate", 0.0001, None, "the highest of the schedule"),
             ("batch_size", "Images a step", 1, None, "more are faster and need more memory"),
             ("seed", "Seed", 1, None, "of folds, order and first weights"),
         ]
-        for column, (name, label, step, first, about) in zip(st.columns(len(optional)), optional, strict=True):
+        columns = [*st.columns(4), *st.columns(4)]
+        for column, (name, label, step, first, about) in zip(columns, optional, strict=False):
             values[name] = column.number_input(
                 label,
                 0 if isinstance(step, int) else 0.0,

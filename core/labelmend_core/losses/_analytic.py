@@ -79,6 +79,11 @@ def choose(chosen: Tensor, value: Tensor, other: Tensor) -> Tensor:
     return torch.lerp(other, value, chosen)
 
 
+def sign_of(present: Tensor) -> Tensor:
+    """Return 1 where `present` is 1 and -1 where it is 0, in its dtype: the logit of what should be, over the logit."""
+    return (2.0 * present).sub_(1.0)
+
+
 def focal_term(logits: Tensor, gamma: float, *, detach_weight: bool = False) -> tuple[Tensor, Tensor]:
     """Return -(1 - p)^gamma ln p of p = sigmoid(logits), and its derivative in the logits.
 
@@ -92,14 +97,16 @@ def focal_term(logits: Tensor, gamma: float, *, detach_weight: bool = False) -> 
     Returns:
         Value and slope, both in the shape of the logits.
     """
-    log_p = F.logsigmoid(logits)
-    not_p = torch.sigmoid(-logits)  # 1 - p would round to 0 where p is within machine precision of 1
+    # In place, since fresh memory costs more than the arithmetic. From the negated logits, because 1 - p would
+    # round to 0 where p is within machine precision of 1; p = 1 - (1 - p) is only needed where it is not small.
+    opposite = -logits
+    value = F.softplus(opposite)
+    not_p = opposite.sigmoid_()
     if gamma == 0.0:
-        return -log_p, -not_p
-    weight = not_p.pow(gamma)
-    if detach_weight:
-        return -weight * log_p, -weight * not_p
-    return -weight * log_p, weight * (gamma * torch.sigmoid(logits) * log_p - not_p)
+        return value, not_p.neg_()
+    weight = not_p.square() if gamma == 2.0 else not_p.pow(gamma)
+    slope = not_p if detach_weight else torch.addcmul(not_p, value, 1.0 - not_p, value=gamma)
+    return value.mul_(weight), slope.mul_(weight).neg_()
 
 
 def floored_term(logits: Tensor, floor: float) -> tuple[Tensor, Tensor]:

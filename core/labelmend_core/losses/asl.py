@@ -1,7 +1,6 @@
 """The asymmetric loss."""
 
 import torch
-import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from torch import Tensor
 
 from labelmend_core.losses._analytic import ElementwiseLoss, choose, focal_term
@@ -52,16 +51,17 @@ class AsymmetricLoss(ElementwiseLoss):
         if self.clip == 0.0:
             value, slope = focal_term(-logits, self.gamma_neg, detach_weight=self.detach_weight)
             return value, -slope
-        p, not_p = torch.sigmoid(logits), torch.sigmoid(-logits)
-        not_q = F.relu(p - self.clip)
-        q = (not_p + self.clip).clamp(max=1.0)  # ≥ clip, so that its logarithm is finite
+        not_p = torch.sigmoid(-logits)
+        q = (not_p + self.clip).clamp_(max=1.0)  # ≥ clip, so that its logarithm is finite
+        not_q = 1.0 - q
         log_q = q.log()
         # The default power, by two squares in half the time.
-        weight = not_q.square().square() if self.gamma_neg == 4.0 else not_q.pow(self.gamma_neg)
-        slope = weight / q
+        weight = not_q.square().square_() if self.gamma_neg == 4.0 else not_q.pow(self.gamma_neg)
+        slope = q.reciprocal_().mul_(weight)
         if self.gamma_neg == 0.0 or not self.detach_weight:
             if self.gamma_neg > 0.0:
-                slope = slope - self.gamma_neg * not_q.pow(self.gamma_neg - 1.0) * log_q
+                slope.addcmul_(not_q.pow(self.gamma_neg - 1.0), log_q, value=-self.gamma_neg)
             # Below the clip the loss is flat; there 0^(gamma_neg - 1) is infinite for powers below 1.
             slope = torch.where(not_q > 0.0, slope, 0.0)
-        return -weight * log_q, slope * p * not_p
+        # p (1 - p), where 1 - (1 - p) loses nothing: p is above the clip wherever the slope is not 0.
+        return log_q.mul_(weight).neg_(), torch.addcmul(not_p, not_p, not_p, value=-1.0).mul_(slope)

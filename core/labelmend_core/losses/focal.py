@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from labelmend_core.losses._analytic import ElementwiseLoss, focal_term
+from labelmend_core.losses._analytic import ElementwiseLoss, focal_term, sign_of
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 _GAMMA = Hyperparameter("gamma", 2.0, 0.0, 10.0, "focusing power; larger mutes easy cells more")
@@ -28,9 +28,9 @@ class Focal(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        sign = 2.0 * (targets > 0).to(logits.dtype) - 1.0
+        sign = sign_of((targets > 0).to(logits.dtype))
         value, slope = focal_term(sign * logits, self.gamma)
-        return value, sign * slope
+        return value, slope.mul_(sign)
 
 
 class FocalMargin(ElementwiseLoss):
@@ -62,6 +62,6 @@ class FocalMargin(ElementwiseLoss):
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
         present = (targets > 0).to(logits.dtype)
-        sign = 2.0 * present - 1.0
-        value, slope = focal_term(sign * logits - self.margin * present, self.gamma)
-        return value, sign * slope
+        sign = sign_of(present)
+        value, slope = focal_term((sign * logits).sub_(present, alpha=self.margin), self.gamma)
+        return value, slope.mul_(sign)

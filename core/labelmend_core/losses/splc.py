@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from labelmend_core.losses._analytic import ElementwiseLoss, focal_term
+from labelmend_core.losses._analytic import ElementwiseLoss, focal_term, sign_of
 from labelmend_core.losses._hyperparameter import Hyperparameter
 
 
@@ -48,6 +48,6 @@ class SPLC(ElementwiseLoss):
         present = given
         if epoch >= self.change_epoch:
             present = given | ((targets == 0) & (torch.sigmoid(logits) > self.tau))
-        sign = 2.0 * present.to(logits.dtype) - 1.0
-        value, slope = focal_term(sign * logits - self.margin * given.to(logits.dtype), self.gamma)
-        return value, sign * slope
+        sign = sign_of(present.to(logits.dtype))
+        value, slope = focal_term((sign * logits).sub_(given.to(logits.dtype), alpha=self.margin), self.gamma)
+        return value, slope.mul_(sign)

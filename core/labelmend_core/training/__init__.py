@@ -2,12 +2,14 @@
 
 from labelmend_core.training.data import TrainingData
 from labelmend_core.training.dynamics import Recorder
-from labelmend_core.training.fit import Epoch, FitState, Schedule, fit
+from labelmend_core.training.fit import Epoch, FitState, fit
 from labelmend_core.training.progress import Progress, Stopped
 from labelmend_core.training.run import train
-from labelmend_core.training.settings import RunSettings
+from labelmend_core.training.schedule import Schedule
+from labelmend_core.training.settings import Augment, RunSettings
 
 __all__ = [
+    "Augment",
     "Epoch",
     "FitState",
     "Progress",

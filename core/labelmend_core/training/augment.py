@@ -1,8 +1,40 @@
-"""Augmentation of whole batches: mirroring and moving, drawn from seed, epoch and batch alone."""
+"""Augmentation of whole batches; draws depend on seed, epoch and batch alone, so that a resumed run repeats them."""
+
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
+from torchvision.transforms import v2
+
+_GREY = 128.0
+
+
+class Step(Protocol):
+    """One augmentation of a batch of pixels."""
+
+    def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return augmented pixels, float (B, 3, S, S) in 0…255; draws come from the generator, which is on the CPU."""
+
+
+class Augmentation:
+    """Does several steps one after the other.
+
+    Args:
+        steps: in their order.
+        seed: of the draws.
+    """
+
+    def __init__(self, steps: Sequence[Step], seed: int) -> None:
+        self._steps, self._seed = steps, seed
+
+    def __call__(self, pixels: Tensor, epoch: int, batch: int) -> Tensor:
+        """Return augmented pixels, float (B, 3, S, S) in 0…255."""
+        generator = torch.Generator().manual_seed((self._seed * 10_007 + epoch) * 1_000_003 + batch)
+        for step in self._steps:
+            pixels = step(pixels, generator)
+        return pixels.float()
 
 
 class MirrorAndMove:
@@ -11,21 +43,65 @@ class MirrorAndMove:
     Args:
         flip: whether to mirror; leave it off where left and right matter (digits, text).
         shift: largest move in each direction, share of the side in [0, 1).
-        seed: of the draws; a resumed run draws what the undisturbed one did.
     """
 
-    def __init__(self, *, flip: bool, shift: float, seed: int) -> None:
-        self._flip, self._shift, self._seed = flip, shift, seed
+    def __init__(self, *, flip: bool, shift: float) -> None:
+        self._flip, self._shift = flip, shift
 
-    def __call__(self, pixels: Tensor, epoch: int, batch: int) -> Tensor:
-        """Return augmented pixels, float (B, 3, S, S) in 0…255."""
-        generator = torch.Generator().manual_seed((self._seed * 10_007 + epoch) * 1_000_003 + batch)
+    def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return mirrored and moved pixels."""
         n = len(pixels)
         theta = torch.zeros(n, 2, 3)
         mirrored = torch.rand(n, generator=generator) < 0.5
         theta[:, 0, 0] = torch.where(mirrored, -1.0, 1.0) if self._flip else 1.0
         theta[:, 1, 1] = 1.0
         theta[:, :, 2] = (torch.rand(n, 2, generator=generator) * 2 - 1) * self._shift * 2
-        floats = pixels.float()
         grid = affine_grid(theta.to(pixels.device), list(pixels.shape), align_corners=False)
-        return grid_sample(floats, grid, padding_mode="border", align_corners=False)
+        return grid_sample(pixels.float(), grid, padding_mode="border", align_corners=False)
+
+
+class Cutout:
+    """Greys out a square of each image, wholly or partly within it.
+
+    Args:
+        share: side of the square as a share of the image's, in (0, 1]; .5 in the training script of ASL.
+
+    Source: DeVries & Taylor 2017, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv
+    1708.04552.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+
+    def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return pixels with a grey square each."""
+        n, _, height, width = pixels.shape
+        inside = []
+        for length in (height, width):
+            centre = torch.rand(n, 1, generator=generator) * length
+            place = torch.arange(length) + 0.5
+            inside.append((place - centre).abs() <= self._share * length / 2)
+        square = (inside[0][:, :, None] & inside[1][:, None, :])[:, None].to(pixels.device)
+        return torch.where(square, _GREY, pixels.float())
+
+
+class RandomOperations:
+    """Does two random operations (rotate, shear, contrast, posterize, …) to each image, RandAugment.
+
+    Args:
+        magnitude: of the operations, 1 to 30; 9 in the training script of ASL.
+
+    Source: Cubuk et al. 2020, "RandAugment: Practical automated data augmentation with a reduced search space", arXiv
+    1909.13719, as torchvision has it.
+    """
+
+    def __init__(self, magnitude: int) -> None:
+        self._transform = v2.RandAugment(num_ops=2, magnitude=magnitude)
+
+    def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return changed pixels, uint8."""
+        whole = pixels.round().clamp(0, 255).to(torch.uint8)
+        # torchvision draws from the global generator, and one operation for a whole batch.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+            return torch.stack([self._transform(image) for image in whole])

@@ -53,6 +53,12 @@ class TrainingData:
             return None
         return self.validation_labels.dense(rows - self.n_train)
 
+    def to_measure_on(self, held: NDArray[np.int64]) -> tuple[NDArray[np.int8] | None, NDArray[np.int64]]:
+        """Return labels and rows of the images held out; without any, of the validation images; None without those."""
+        if len(held):
+            return self.labels.dense(held), held
+        return self.validation_targets(), self.rows(validation=True)
+
     def frequency(self) -> Tensor:
         """Return how often each class is given, float (K,), in [0, 1]."""
         return torch.from_numpy(self.labels.positives_per_class() / max(self.n_train, 1)).float()

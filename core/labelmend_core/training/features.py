@@ -14,6 +14,7 @@ from labelmend_core.training.progress import Progress, silent
 
 FEATURES_FILE = "features.npy"
 DONE_FILE = "done.json"
+_BLOCK = 1024  # images whose tokens are averaged at a time
 
 
 def extract_features(
@@ -26,7 +27,7 @@ def extract_features(
     batch_size: int = 64,
     progress: Progress = silent,
 ) -> NDArray[np.float16]:
-    """Return the features of all images, float16 memory map of shape (N, n_features).
+    """Return the features of all images, a float16 memory map: (N, n_features), or of tokens (N, T, n_features).
 
     Batches are written in order and counted in `done.json`, so a stopped or killed extraction goes
     on where it was; a complete one is only opened.
@@ -43,7 +44,7 @@ def extract_features(
     folder.mkdir(parents=True, exist_ok=True)
     path, done_path = folder / FEATURES_FILE, folder / DONE_FILE
     done = int(json.loads(done_path.read_text(encoding="utf-8"))["images"]) if done_path.exists() else 0
-    shape = (n_images, backbone.n_features)
+    shape = (n_images, *_shape_of_one(backbone, images))
     if not path.exists() or np.load(path, mmap_mode="r").shape != shape:
         done = 0
         with replacing(path) as temporary:
@@ -63,3 +64,26 @@ def extract_features(
                 progress("looking at the images", done, n_images)
     complete: NDArray[np.float16] = np.load(path, mmap_mode="r")
     return complete
+
+
+def embeddings_of(folder: Path) -> Path:
+    """Return the file of one vector an image: the features, or the mean over their tokens, computed once."""
+    path, pooled = folder / FEATURES_FILE, folder / "pooled.npy"
+    features = np.load(path, mmap_mode="r")
+    if features.ndim == 2:
+        return path
+    if not pooled.exists():
+        with replacing(pooled) as temporary:
+            shape = (features.shape[0], features.shape[2])
+            means = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+            for start in range(0, len(features), _BLOCK):
+                block = slice(start, start + _BLOCK)
+                means[block] = features[block].mean(axis=1, dtype=np.float32)
+            means.flush()
+    return pooled
+
+
+@torch.inference_mode()
+def _shape_of_one(backbone: Backbone, images: Dataset[torch.Tensor]) -> tuple[int, ...]:
+    device = next(backbone.parameters()).device
+    return tuple(backbone.eval()(torch.zeros_like(images[0])[None].to(device)).shape[1:])

@@ -17,25 +17,8 @@ from labelmend_core.training.batches import Batches
 from labelmend_core.training.dynamics import Recorder
 from labelmend_core.training.optim import build_optimiser, moving_average
 from labelmend_core.training.progress import Progress, silent
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train.
-
-    Attributes:
-        epochs: passes over the training images.
-        lr: highest learning rate of the one-cycle schedule.
-        weight_decay: of matrices and kernels.
-        patience: epochs without a better validation mAP before training ends; None never ends early.
-        ema_decay: of the moving average of the weights; None keeps none.
-    """
-
-    epochs: int
-    lr: float
-    weight_decay: float = 1e-2
-    patience: int | None = None
-    ema_decay: float | None = None
+from labelmend_core.training.schedule import Schedule
+from labelmend_core.training.sharpness import ascended
 
 
 @dataclass(frozen=True)
@@ -96,8 +79,8 @@ def fit(
     The best epoch is the one with the highest validation mAP; without `evaluate` it is the last one.
 
     Args:
-        network: on `accelerator.device`, from inputs to logits (B, K).
-        loss: see `labelmend_core.losses`.
+        network: on `accelerator.device`, from inputs to what the loss takes, (B, K).
+        loss: see `labelmend_core.losses`; one that remembers images has begun (`MultiLabelLoss.begin`).
         batches: yields each training image once an epoch.
         schedule: how long and how fast.
         accelerator: device and precision.
@@ -128,6 +111,15 @@ def fit(
     return state
 
 
+@dataclass(frozen=True)
+class _Batch:
+    inputs: Tensor
+    targets: Tensor
+    indices: Tensor
+    epoch: int
+    number: int
+
+
 class _Loop:
     """What one fit holds between batches."""
 
@@ -147,14 +139,22 @@ class _Loop:
         self.network, self.loss, self.batches, self.recorder = network, loss, batches, recorder
         self.accelerator = accelerator
         self.total_steps = schedule.epochs * len(batches)
+        self.sam = schedule.sam
         self.optimiser, self.rate = build_optimiser(
-            network, lr=schedule.lr, weight_decay=schedule.weight_decay, total_steps=self.total_steps
+            network,
+            loss,
+            name=schedule.optimiser,
+            lr=schedule.lr,
+            weight_decay=schedule.weight_decay,
+            warm_up=schedule.warm_up,
+            total_steps=(schedule.cycle or schedule.epochs) * len(batches),
         )
         self.average = None if schedule.ema_decay is None else moving_average(network, schedule.ema_decay)
 
     def train_epoch(self, epoch: int) -> Epoch:
         """Train on every batch once."""
         self.network.train()
+        self.loss.train()
         # Dropout and stochastic depth draw from the global generator: tied to the epoch, for resuming.
         torch.manual_seed(epoch)
         started, recording = time.perf_counter(), 0.0
@@ -162,11 +162,12 @@ class _Loop:
         for number, (inputs, targets, indices) in enumerate(self.batches.epoch(epoch)):
             if self.augment is not None:
                 inputs = self.augment(inputs, epoch, number)
-            value, seconds = self._step(inputs, targets, indices, epoch)
+            value, seconds = self._step(_Batch(inputs, targets, indices, epoch, number))
             recording += seconds
             total += value * len(indices)
             images += len(indices)
             self.progress(self.phase, epoch * len(self.batches) + number + 1, self.total_steps)
+        self.loss.end_epoch(epoch)
         recording += self._recorded(Recorder.end_epoch)
         seconds = time.perf_counter() - started
         mean_loss = float(total) / max(images, 1)
@@ -177,22 +178,45 @@ class _Loop:
         rate = float(self.rate.get_last_lr()[0])
         return Epoch(epoch, mean_loss, seconds, images / seconds, recording / seconds, rate)
 
-    def _step(self, inputs: Tensor, targets: Tensor, indices: Tensor, epoch: int) -> tuple[Tensor, float]:
+    def _step(self, batch: "_Batch") -> tuple[Tensor, float]:
         """Train on one batch; return its loss and the seconds that the recorder took."""
-        with self.accelerator.autocast():
-            logits = self.network(inputs)
+        outputs = self._outputs(batch)
         if self.recorder is not None:
-            logits.retain_grad()
-        value: Tensor = self.loss(logits, targets, epoch=epoch)
+            outputs.retain_grad()
+        value = self._objective(batch, outputs)
         self.optimiser.zero_grad(set_to_none=True)
         self.accelerator.backward(value)
-        gradients = None if self.recorder is None else logits.grad
-        seconds = self._recorded(Recorder.observe, indices, logits.detach(), gradients)
+        seconds = 0.0
+        if self.recorder is not None:
+            logits, gradients = self.loss.as_logits(outputs.detach()), outputs.grad
+            seconds = self._recorded(Recorder.observe, batch.indices, logits, gradients)
+        if self.sam > 0:
+            self._look_around(batch)
         self.optimiser.step()
         self.rate.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
         return value.detach(), seconds
+
+    def _outputs(self, batch: "_Batch") -> Tensor:
+        with self.accelerator.autocast():
+            outputs: Tensor = self.network(batch.inputs)
+        return outputs
+
+    def _objective(self, batch: "_Batch", outputs: Tensor) -> Tensor:
+        value: Tensor = self.loss(outputs, batch.targets, epoch=batch.epoch, indices=batch.indices)
+        generator = torch.Generator().manual_seed(batch.epoch * 1_000_003 + batch.number)
+        with self.accelerator.autocast():
+            more = self.loss.regulariser(self.network, batch.inputs, outputs, batch.targets, generator)
+        return value if more is None else value + more
+
+    def _look_around(self, batch: "_Batch") -> None:
+        """Replace the gradients by those of the point uphill; a loss does not remember the batch a second time."""
+        self.loss.eval()
+        with ascended(self.network, self.sam):
+            self.optimiser.zero_grad(set_to_none=True)
+            self.accelerator.backward(self._objective(batch, self._outputs(batch)))
+        self.loss.train()
 
     def _recorded(self, method: Callable[..., None], *arguments: Any) -> float:
         if self.recorder is None:

@@ -11,7 +11,7 @@ from labelmend_core.metrics import Evaluation, evaluate
 from labelmend_core.run_folder import RunFolder
 from labelmend_core.training.dynamics import Recorder
 from labelmend_core.training.fit import Epoch, FitState
-from labelmend_core.types import LabelMatrix
+from labelmend_core.types import Dynamics, LabelMatrix
 
 OUT_OF_SAMPLE, DYNAMICS = "out-of-sample", "dynamics"
 
@@ -23,14 +23,32 @@ class Outcome:
     Attributes:
         state: of the final fit.
         recorder: that watched the final fit.
+        dynamics: what it recorded.
+        measured: the final network on the validation images, None without any.
+        chosen_on: which images the best epoch was chosen on.
         pred_probs: (N, K), NaN rows for unreadable images.
         pred_probs_source: "out-of-sample" (from a model that had not seen the image) or "dynamics".
     """
 
     state: FitState
     recorder: Recorder
+    dynamics: Dynamics
+    measured: Evaluation | None
+    chosen_on: str
     pred_probs: NDArray[np.floating]
     pred_probs_source: str
+
+
+def chosen_on(held: NDArray[np.int64], *, measured: bool) -> str:
+    """Return which images the best epoch was chosen on, in words.
+
+    Args:
+        held: rows of the training images that were held out for it.
+        measured: whether there are validation images.
+    """
+    if len(held):
+        return "held-out training images"
+    return "validation images" if measured else "none: the last epoch"
 
 
 def write_history(run: RunFolder, history: list[Epoch], recorder: Recorder) -> None:
@@ -46,10 +64,10 @@ def write_outcome(run: RunFolder, outcome: Outcome, labels: LabelMatrix) -> dict
     says so (`on`): there, higher also means better at repeating their errors.
     """
     run.write_pred_probs(outcome.pred_probs)
-    run.write_dynamics(outcome.recorder.dynamics())
+    run.write_dynamics(outcome.dynamics)
     write_history(run, outcome.state.history, outcome.recorder)
     best = outcome.state.history[outcome.state.best_epoch]
-    evaluation, on = best.evaluation, "validation"
+    evaluation, on = outcome.measured, "validation"
     if evaluation is None:
         seen = ~np.isnan(outcome.pred_probs[:, 0])
         evaluation = evaluate(labels.dense()[seen], np.asarray(outcome.pred_probs)[seen].astype(np.float32))
@@ -61,6 +79,7 @@ def write_outcome(run: RunFolder, outcome: Outcome, labels: LabelMatrix) -> dict
         "cf1": _number(evaluation.cf1),
         "of1": _number(evaluation.of1),
         "on": on,
+        "chosen_on": outcome.chosen_on,
         "left_out": list(evaluation.left_out),
         "best_epoch": outcome.state.best_epoch,
         "averaged": best.averaged,

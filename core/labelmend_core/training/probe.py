@@ -7,22 +7,27 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import nn
 
 from labelmend_core.losses import build_loss
 from labelmend_core.metrics import Evaluation, evaluate
-from labelmend_core.models import LinearHead, build_backbone
+from labelmend_core.models import build_backbone
+from labelmend_core.models.heads import HEADS, Head
 from labelmend_core.run_folder import RunFolder
+from labelmend_core.training.assembly import head_of, loss_of, probabilities
 from labelmend_core.training.batches import FeatureBatches
 from labelmend_core.training.checkpoint import save_model
 from labelmend_core.training.crossval import fold_of
 from labelmend_core.training.data import TrainingData
 from labelmend_core.training.dynamics import Recorder
-from labelmend_core.training.features import FEATURES_FILE, extract_features
+from labelmend_core.training.features import embeddings_of, extract_features
 from labelmend_core.training.fit import Evaluate, FitState, fit
-from labelmend_core.training.outcome import OUT_OF_SAMPLE, Outcome, write_history
+from labelmend_core.training.held_out import hold_out, with_held_out
+from labelmend_core.training.outcome import OUT_OF_SAMPLE, Outcome, chosen_on, write_history
 from labelmend_core.training.progress import Progress, part_of
 from labelmend_core.training.settings import RunSettings
+
+_BLOCK_NUMBERS = 2**24  # of features that a head is asked about at a time
 
 
 def train_probe(
@@ -45,8 +50,9 @@ def train_probe(
         progress: told how far it is; may raise `Stopped`.
     """
     torch.manual_seed(settings.seed)  # a random backbone is the same one when the run is repeated
-    backbone = build_backbone(settings.backbone)
-    folder = features_folder / settings.backbone.fingerprint()
+    takes = HEADS[settings.head].takes
+    backbone = build_backbone(settings.backbone, takes=takes)
+    folder = features_folder / (settings.backbone.fingerprint() + ("" if takes == "vectors" else f"-{takes}"))
     features = extract_features(
         backbone,
         data.images,
@@ -55,7 +61,7 @@ def train_probe(
         device=accelerator.device,
         progress=progress,
     )
-    run.link_embeddings(folder / FEATURES_FILE)
+    run.link_embeddings(embeddings_of(folder))
     heads = _Heads(features, settings, data, accelerator)
     fold = fold_of(len(heads.rows), settings.folds, np.random.default_rng(settings.seed))
     pred_probs = np.full(data.labels.shape, np.nan, dtype=np.float32)
@@ -63,30 +69,39 @@ def train_probe(
         head, _ = heads.train(heads.rows[fold != k], progress=part_of(progress, k, settings.folds + 1))
         pred_probs[heads.rows[fold == k]] = heads.predict(head, heads.rows[fold == k])
     recorder = Recorder(heads.targets, tau=settings.tau)
+    kept, held = hold_out(heads.rows, settings.hold_out, settings.seed)
     head, state = heads.train(
-        heads.rows,
+        kept,
         progress=part_of(progress, settings.folds, settings.folds + 1),
         recorder=recorder,
-        evaluate=heads.evaluator(),
+        evaluate=heads.evaluator(held),
         on_epoch=lambda state: write_history(run, state.history, recorder),
     )
     info = {"mode": "probe", "settings": settings.to_dict(), "class_names": list(data.class_names)}
     save_model(run.model, head.state_dict(), info)
-    return Outcome(state, recorder, pred_probs, OUT_OF_SAMPLE)
+    measure = heads.evaluator(held[:0])
+    return Outcome(
+        state,
+        recorder,
+        with_held_out(recorder.dynamics(), held, heads.predict(head, held)),
+        None if measure is None else measure(head),
+        chosen_on(held, measured=measure is not None),
+        pred_probs,
+        OUT_OF_SAMPLE,
+    )
 
 
 class _Heads:
-    """Trains and asks linear heads on cached features."""
+    """Trains and asks heads on cached features."""
 
     def __init__(
         self, features: NDArray[np.float16], settings: RunSettings, data: TrainingData, accelerator: Accelerator
     ) -> None:
         self.rows = data.rows()
         self.targets = torch.from_numpy(data.labels.dense()).to(accelerator.device)
-        self._features = torch.from_numpy(np.array(features[: data.n_train])).to(accelerator.device)
-        self._validation_targets = data.validation_targets()
-        self._validation_features = torch.from_numpy(features[data.rows(validation=True)]).to(accelerator.device)
-        self._settings, self._accelerator, self._frequency = settings, accelerator, data.frequency()
+        self._features = torch.from_numpy(np.array(features)).to(accelerator.device)
+        self._settings, self._data, self._accelerator = settings, data, accelerator
+        self._loss = build_loss(settings.loss, **settings.hyperparameters)
 
     def train(
         self,
@@ -96,19 +111,21 @@ class _Heads:
         recorder: Recorder | None = None,
         evaluate: Evaluate | None = None,
         on_epoch: Callable[[FitState], None] | None = None,
-    ) -> tuple[LinearHead, FitState]:
+    ) -> tuple[Head, FitState]:
         """Return a head trained on the given rows."""
         settings = self._settings
         chosen = torch.from_numpy(rows).to(self._features.device)
         torch.manual_seed(settings.seed)
-        head = LinearHead(self._features.shape[1], self._frequency).to(self._features.device)
-        head.fit_scale(self._features[chosen])
+        head = head_of(settings, self._features.shape[-1], self._data.labels, self._data.class_names)
+        head = head.to(self._features.device)
+        if head.takes == "vectors":
+            head.fit_scale(self._features[chosen])
         batches = FeatureBatches(
             self._features, self.targets, chosen, batch_size=settings.batch_size, seed=settings.seed
         )
         state = fit(
             head,
-            build_loss(settings.loss, reduction="batch", **settings.hyperparameters).to(self._features.device),
+            loss_of(settings, self.targets),
             batches,
             settings.schedule,
             accelerator=self._accelerator,
@@ -119,25 +136,24 @@ class _Heads:
         )
         return head, state
 
-    def predict(self, head: LinearHead, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return p of the given rows, (M, K)."""
-        return _probabilities(head, self._features[torch.from_numpy(rows).to(self._features.device)])
+    def predict(self, head: nn.Module, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return p of the given images, training or validation, float32 (M, K)."""
+        head.eval()
+        step = max(1, _BLOCK_NUMBERS // self._features[0].numel())
+        blocks = [
+            probabilities(head, self._loss, self._features[block])
+            for block in torch.from_numpy(rows).to(self._features.device).split(step)
+        ]
+        found: NDArray[np.float32] = torch.cat(blocks).numpy()
+        return found
 
-    def evaluator(self) -> Evaluate | None:
-        """Return what measures a head on the validation images, None without any."""
-        targets = self._validation_targets
+    def evaluator(self, held: NDArray[np.int64]) -> Evaluate | None:
+        """Return what measures a head on the images held out; without any, on validation images; None without those."""
+        targets, rows = self._data.to_measure_on(held)
         if targets is None:
             return None
 
-        def measure(head: torch.nn.Module) -> Evaluation:
-            return evaluate(targets, _probabilities(head, self._validation_features))
+        def measure(head: nn.Module) -> Evaluation:
+            return evaluate(targets, self.predict(head, rows))
 
         return measure
-
-
-@torch.no_grad()
-def _probabilities(head: torch.nn.Module, features: Tensor) -> NDArray[np.float32]:
-    head.eval()
-    blocks = [head(block).float().sigmoid().cpu() for block in torch.split(features, 65_536)]
-    probabilities: NDArray[np.float32] = torch.cat(blocks).numpy()
-    return probabilities

@@ -7,9 +7,36 @@ from typing import Any, Literal, get_args
 from labelmend_core.errors import InputError
 from labelmend_core.losses import Value
 from labelmend_core.models import BackboneSpec
-from labelmend_core.training.fit import Schedule
+from labelmend_core.training.schedule import Schedule
 
 Mode = Literal["probe", "finetune"]
+_LARGEST_MAGNITUDE = 30  # of RandAugment
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How fine-tuning changes its images.
+
+    Attributes:
+        flip: mirror half of them.
+        shift: move each by up to that share of its side.
+        cutout: side of a grey square as a share of the image's; 0 is none.
+        rand_augment: magnitude of two random operations, 1 to 30; 0 is none.
+    """
+
+    flip: bool = True
+    shift: float = 0.1
+    cutout: float = 0.0
+    rand_augment: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("shift", self.shift), ("cutout", self.cutout)):
+            if not 0 <= value < 1:
+                raise InputError(f"Expected {name}, a share of the image's side, in [0, 1), got {value}")
+        if not 0 <= self.rand_augment <= _LARGEST_MAGNITUDE:
+            raise InputError(
+                f"Expected a magnitude of RandAugment from 0 to {_LARGEST_MAGNITUDE}, got {self.rand_augment}"
+            )
 
 
 @dataclass(frozen=True)
@@ -20,13 +47,18 @@ class RunSettings:
         mode: "probe" trains a head on frozen features, "finetune" the whole network.
         loss, hyperparameters: see `labelmend_core.losses`.
         backbone: which network looks at the pixels.
+        head, head_settings: see `labelmend_core.models.heads`.
+        local_global: add local-global convolutions to the last stage of a ResNet, and train only that stage, them and
+            the head (finetune).
         schedule: how long and how fast.
         batch_size: images a step.
         folds: parts for out-of-sample probabilities; 1 trains once, and the suggestions then rest on the
             recorded dynamics.
         planted: share of the given present labels that training does not see, so that the run shows what a
             missing label looks like (`training.planting`); 0 trains on all of them.
-        flip, shift: augmentation of fine-tuning: mirror images, and move them by that share of their side.
+        hold_out: share of the training images that the last fit does not see and its best epoch is chosen on, so that
+            the validation images measure only; 0 chooses on the validation images themselves.
+        augment: of fine-tuning.
         seed: of folds, order, initial weights and augmentation.
     """
 
@@ -35,11 +67,14 @@ class RunSettings:
     backbone: BackboneSpec
     schedule: Schedule
     hyperparameters: Mapping[str, Value] = field(default_factory=dict)
+    head: str = "linear"
+    head_settings: Mapping[str, Value] = field(default_factory=dict)
+    local_global: bool = False
     batch_size: int = 256
     folds: int = 5
     planted: float = 0.1
-    flip: bool = True
-    shift: float = 0.1
+    hold_out: float = 0.0
+    augment: Augment = field(default_factory=Augment)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -48,10 +83,15 @@ class RunSettings:
         for name, least in (("batch_size", 2), ("folds", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"Expected {name} of at least {least}, got {getattr(self, name)}")
-        if not 0 <= self.planted <= 0.5:
-            raise InputError(f"Expected a planted share in [0, 0.5], got {self.planted}")
+        for name in ("planted", "hold_out"):
+            if not 0 <= getattr(self, name) <= 0.5:
+                raise InputError(f"Expected {name}, a share, in [0, 0.5], got {getattr(self, name)}")
         if self.mode == "probe" and self.folds < 2:
             raise InputError("Expected at least 2 folds for a probe, whose suggestions rest on held-out images, got 1")
+        if self.mode == "probe" and self.local_global:
+            raise InputError(
+                "Expected mode finetune for local-global convolutions: a probe leaves the backbone as it is"
+            )
 
     @property
     def tau(self) -> float:
@@ -70,5 +110,10 @@ class RunSettings:
         backbone = dict(values["backbone"])
         for name in ("mean", "std"):
             backbone[name] = tuple(backbone[name]) if backbone.get(name) else None
-        rest = {name: value for name, value in values.items() if name not in ("backbone", "schedule")}
-        return cls(backbone=BackboneSpec(**backbone), schedule=Schedule(**values["schedule"]), **rest)
+        rest = {name: value for name, value in values.items() if name not in ("backbone", "schedule", "augment")}
+        return cls(
+            backbone=BackboneSpec(**backbone),
+            schedule=Schedule(**values["schedule"]),
+            augment=Augment(**values["augment"]),
+            **rest,
+        )

@@ -41,7 +41,7 @@ class CommandLine:
         self.workspace = self.folder / "workspace"
 
     def __call__(self, command: str, *arguments: str | Path, at: Path | None = None) -> Answer:
-        own = [] if command in ("noise", "find") else ["--workspace", str(at or self.workspace)]
+        own = [] if command in ("noise", "find", "recipes") else ["--workspace", str(at or self.workspace)]
         self.capture.readouterr()
         with pytest.raises(SystemExit) as ended:
             main([command, *map(str, arguments), *own])

@@ -69,6 +69,15 @@ def test_without_a_workspace_every_command_says_how_to_make_one(labelmend, comma
         (["--weights", "gone.safetensors"], ("gone.safetensors",)),
         (["--folds", "1"], ("2 folds",)),
         (["--resume", "never"], ("'never'",)),
+        (["--recipe", "splc"], ("'splc'", "splc-coco-40")),
+        (["--optimiser", "lion"], ("'lion'", "adamw")),
+        (["--sam", "-1"], ("SAM",)),
+        (["--hold-out", "20"], ("hold_out", "share")),
+        (["--cutout", "3"], ("cutout", "share")),
+        (["--local-global"], ("finetune",)),
+        (["--head", "liner"], ("'liner'", "linear", "ml_decoder")),
+        (["--loss", "aam"], ("cosine",)),
+        (["--head", "cosine", "--head-set", "sclae=3"], ("sclae", "scale")),
     ],
 )
 def test_wrong_options_of_train_are_one_sentence(imported, arguments: list[str], words: tuple[str, ...]) -> None:

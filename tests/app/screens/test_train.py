@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 
 from labelmend_app import jobs
+from labelmend_app.screens import _train_form
 from labelmend_app.screens._curves import training_curves
 from labelmend_app.screens._train_form import Choices
 from labelmend_core.ledger import Status
 from labelmend_core.losses import LOSSES
+from labelmend_core.models.heads import HEADS
 from labelmend_core.types import Verdict
 
 
@@ -76,7 +78,8 @@ def test_the_form_is_filled_in_as_the_run_before(open_screen, make_run):
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_each_loss_has_its_own_fields(open_screen, loss):
     page = open_screen("train", loss=loss)
-    fields = {w.key for w in (*page.slider, *page.number_input, *page.toggle) if w.key.startswith("train.")}
+    widgets = (*page.slider, *page.number_input, *page.toggle, *page.selectbox)
+    fields = {w.key for w in widgets if w.key.startswith("train.")}
     assert fields == {f"train.{loss}.{row.name}" for row in LOSSES[loss].hyperparameters}
     assert "--set" not in command(page)  # defaults are left to the command
 
@@ -87,6 +90,7 @@ def test_each_loss_has_its_own_fields(open_screen, loss):
         ({"weights": "/nowhere/model.safetensors"}, "no file at the path"),
         ({"backbone": " "}, "Name a backbone"),
         ({"backbone_arguments": "pad_type"}, "name=value"),
+        ({"loss": "aam"}, "takes cosines"),
     ],
 )
 def test_what_cannot_work_is_told_before_the_start(open_screen, query, told):
@@ -97,13 +101,18 @@ def test_what_cannot_work_is_told_before_the_start(open_screen, query, told):
 
 def test_every_choice_becomes_an_option():
     choices = Choices(
-        "probe", "asl", "given", "resnet18", {"clip": 0.1}, "pad_type=same a=b", "w.safetensors", 96, 0.5, 0.25,
-        epochs=2, folds=3, lr=1e-05, batch_size=8, seed=0,
+        "probe", "asl", "given", "resnet18", "graph", {"clip": 0.1}, "pad_type=same a=b", "w.safetensors", 96,
+        pixel_mean=0.5, pixel_std=0.25, epochs=2, folds=3, planted=0.2, hold_out=0.3, lr=1e-05, batch_size=8, seed=0,
     )  # fmt: skip
     assert " ".join(choices.arguments()[8:]) == (
-        "--set clip=0.1 --backbone-arg pad_type=same --backbone-arg a=b --weights w.safetensors --image-size 96 "
-        "--pixel-mean 0.5 --pixel-std 0.25 --epochs 2 --folds 3 --lr 1e-05 --batch-size 8 --seed 0"
+        "--head graph --set clip=0.1 --backbone-arg pad_type=same --backbone-arg a=b --weights w.safetensors "
+        "--image-size 96 --pixel-mean 0.5 --pixel-std 0.25 --epochs 2 --folds 3 --planted 0.2 --hold-out 0.3 "
+        "--lr 1e-05 --batch-size 8 --seed 0"
     )
+
+
+def test_the_form_offers_every_head():
+    assert set(_train_form.HEADS) == set(HEADS)
 
 
 def test_a_running_training_is_shown_and_asked_to_stop(open_screen, workspace, make_run, charts):

@@ -52,7 +52,7 @@ def _fit(epochs: int = 6, *, stop_after: int | None = None, state: FitState | No
         head,
         build_loss("splc"),
         batches,
-        Schedule(epochs=epochs, lr=1e-2, ema_decay=settings.get("ema_decay")),
+        Schedule(epochs=epochs, lr=1e-2, ema_decay=settings.get("ema_decay"), sam=settings.get("sam", 0.0)),
         accelerator=Accelerator(),
         recorder=recorder,
         evaluate=_measure(features, targets) if settings.get("measured", True) else None,
@@ -83,15 +83,15 @@ def test_without_validation_the_last_weights_are_kept() -> None:
     assert state.best_epoch == 5
 
 
-@pytest.mark.parametrize("ema_decay", [None, 0.9])
-def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path, ema_decay: float | None) -> None:
+@pytest.mark.parametrize("settings", [{}, {"ema_decay": 0.9}, {"sam": 0.05}], ids=str)
+def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path, settings: dict[str, float]) -> None:
     path = tmp_path / "state.pt"
-    head, recorder, state = _fit(ema_decay=ema_decay)
+    head, recorder, state = _fit(**settings)
     with pytest.raises(Stopped):
-        _fit(stop_after=2, path=path, ema_decay=ema_decay)
+        _fit(stop_after=2, path=path, **settings)
     part, saved = load_state(path, torch.device("cpu"))
     assert part == 0
-    resumed, watched, again = _fit(state=saved, ema_decay=ema_decay)
+    resumed, watched, again = _fit(state=saved, **settings)
     for name, tensor in head.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
     np.testing.assert_array_equal(recorder.dynamics().mean, watched.dynamics().mean)

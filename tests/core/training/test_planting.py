@@ -58,7 +58,7 @@ def test_rare_classes_and_small_lists_keep_all(labels):
 
 
 def test_a_share_is_checked():
-    with pytest.raises(InputError, match="planted share"):
+    with pytest.raises(InputError, match="planted, a share"):
         RunSettings("probe", "bce", BackboneSpec("resnet18", "random"), Schedule(1, 1e-3), planted=1.0)
 
 

@@ -1,0 +1,101 @@
+"""The papers' comparison on data at hand: every loss on labels with errors, each with its own learning rate."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from labelmend_app.benchmarks.arena import Arena, Result, compete, settings_for
+from labelmend_core.losses import LOSSES
+from labelmend_core.training import RunSettings
+
+# Values that a paper has for one kind of noise only; everything else trains with its defaults.
+HYPERPARAMETERS = {("75 %", "splc"): {"tau": 0.65}}
+Show = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One loss on one kind of noise.
+
+    Attributes:
+        lr: the learning rate that was best on the choosing half with seed 0.
+        maps: mAP on the measuring half, one a seed.
+    """
+
+    arena: str
+    noise: str
+    loss: str
+    lr: float
+    maps: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return float(np.mean(self.maps))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation over the seeds."""
+        return float(np.std(self.maps))
+
+
+def run(arena: Arena, *, losses: Sequence[str], seeds: int, show: Show, keep: Path | None = None) -> Iterator[Row]:
+    """Yield a row for each kind of noise and loss.
+
+    Args:
+        arena: the problem.
+        losses: names; all of `LOSSES` in the table of the papers.
+        seeds: trainings at the best rate.
+        show: told what is trained, how many trainings are done, and how many there are.
+        keep: a file that keeps every training, so that a stopped benchmark goes on; None keeps nothing.
+    """
+    trained = _Kept(arena, keep)
+    each = len(arena.rates) + seeds - 1
+    total, done = len(arena.labels) * len(losses) * each, 0
+    for noise in arena.labels:
+        for loss in losses:
+            base = settings_for(arena, loss, hyperparameters=HYPERPARAMETERS.get((noise, loss), {}))
+            found = {}
+            for lr in arena.rates:
+                show(f"{arena.name}, {noise}, {loss}", done, total)
+                found[lr] = trained(noise, _with(base, lr, 0))
+                done += 1
+            best = max(found, key=lambda lr: found[lr].chosen)
+            maps = [found[best].measured]
+            for seed in range(1, seeds):
+                show(f"{arena.name}, {noise}, {loss}", done, total)
+                maps.append(trained(noise, _with(base, best, seed)).measured)
+                done += 1
+            yield Row(arena.name, noise, loss, best, tuple(maps))
+
+
+def known(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the losses that were asked for, all without any."""
+    return tuple(names) or tuple(LOSSES)
+
+
+def _with(settings: RunSettings, lr: float, seed: int) -> RunSettings:
+    return replace(settings, schedule=replace(settings.schedule, lr=lr), seed=seed)
+
+
+class _Kept:
+    """Trains what is not in the file yet."""
+
+    def __init__(self, arena: Arena, path: Path | None) -> None:
+        self._arena, self._path = arena, path
+        self._known: dict[str, Result] = {}
+        if path is not None and path.exists():
+            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            self._known = {line["what"]: Result(**line["result"]) for line in lines}
+
+    def __call__(self, noise: str, settings: RunSettings) -> Result:
+        what = json.dumps([self._arena.name, noise, settings.to_dict()], sort_keys=True)
+        if what not in self._known:
+            self._known[what] = compete(self._arena, noise, settings)
+            if self._path is not None:
+                with self._path.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps({"what": what, "result": asdict(self._known[what])}) + "\n")
+        return self._known[what]
