@@ -1,68 +1,8 @@
-"""What a loss says about each of its hyperparameters: the checks and the sliders are made from it."""
+"""The hyperparameter that several losses share."""
 
-from dataclasses import dataclass
-from numbers import Integral, Real
+from labelmend_core.hyperparameter import Hyperparameter, Value
 
-from labelmend_core.errors import InputError
-
-Value = float | int | bool | str
-
-
-@dataclass(frozen=True, slots=True)
-class Hyperparameter:
-    """One hyperparameter of a loss; the type of `default` says whether it is a switch, a count, a number or a choice.
-
-    Args:
-        name: The name that the paper gives it, also the keyword of `build_loss`.
-        default: The value of the paper or its training script; a bool, an int, a float or one of `choices`.
-        low: The smallest value allowed.
-        high: The largest value allowed.
-        description: One sentence: what a larger value does.
-        choices: The values of a choice; `low` and `high` then say nothing.
-
-    Example:
-        >>> Hyperparameter("gamma", 2.0, 0.0, 10.0, "focusing power").checked(3, "focal")
-        3.0
-    """
-
-    name: str
-    default: Value
-    low: float
-    high: float
-    description: str
-    choices: tuple[str, ...] = ()
-
-    def checked(self, value: object, loss: str) -> Value:
-        """Return `value` in the type of the default.
-
-        Args:
-            value: What the caller passed.
-            loss: The loss's name, for the message.
-
-        Raises:
-            InputError: `value` is of another kind, NaN, or outside [low, high].
-        """
-        if self.choices:
-            if isinstance(value, str) and value in self.choices:
-                return value
-            expected = f"one of {', '.join(self.choices)}"
-        elif isinstance(self.default, bool):
-            if isinstance(value, bool):
-                return value
-            expected = "True or False"
-        elif isinstance(self.default, int):
-            expected = f"a whole number from {self.low:g} to {self.high:g}"
-            if isinstance(value, Integral) and not isinstance(value, bool) and self._within(int(value)):
-                return int(value)
-        else:
-            expected = f"a number from {self.low:g} to {self.high:g}"
-            if isinstance(value, Real) and not isinstance(value, bool) and self._within(float(value)):
-                return float(value)
-        raise InputError(f"Expected {self.name} of loss '{loss}' to be {expected}, got {value!r}.")
-
-    def _within(self, value: float) -> bool:
-        return self.low <= value <= self.high  # false for NaN
-
+__all__ = ["UNOBSERVED_WEIGHT", "Hyperparameter", "Value"]
 
 # Shared by the losses that read an unobserved cell as a negative: raw data holds no verified negatives, but
 # every rejected suggestion adds one, and then the two need not count the same.

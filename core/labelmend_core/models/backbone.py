@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, Self, cast
 
 import torch
 from safetensors import SafetensorError
@@ -13,7 +14,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from labelmend_core.errors import InputError
+from labelmend_core.models.local_global_conv import BRANCH, LAST_STAGE, with_local_global
 
+Features = Literal["vectors", "tokens"]
 PRETRAINED, RANDOM = "pretrained", "random"
 # How the backbone's tensors are called in the model of a fine-tuned run.
 _IN_A_RUN = "0.network."
@@ -39,11 +42,11 @@ class BackboneSpec:
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
 
-    def fingerprint(self) -> str:
-        """Return 16 hex digits that change whenever the features would."""
-        digest = hashlib.sha256(
-            json.dumps([self.name, dict(self.arguments), self.image_size, self.mean, self.std]).encode()
-        )
+    def fingerprint(self, takes: Features = "vectors") -> str:
+        """Return 16 hex digits that change whenever the features of that kind would."""
+        known: list[object] = [self.name, dict(self.arguments), self.image_size, self.mean, self.std]
+        # Features of before there were tokens keep their folder.
+        digest = hashlib.sha256(json.dumps(known if takes == "vectors" else [*known, takes]).encode())
         if self.weights in (PRETRAINED, RANDOM):
             digest.update(self.weights.encode())
         else:
@@ -53,29 +56,96 @@ class BackboneSpec:
 
 
 class Backbone(nn.Module):
-    """A timm network without its classifier: uint8 pixels (B, 3, S, S) to features (B, n_features)."""
+    """A timm network without its classifier: uint8 pixels (B, 3, S, S) to features.
+
+    Args:
+        network: of timm, without a classifier.
+        mean, std: of the pixels scaled to [0, 1].
+        gives: "vectors" for pooled features (B, n_features); "tokens" for those before pooling,
+            (B, T, n_features): the places of a feature map, or the patches of a ViT without its prefix tokens.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], gives: Features = "vectors"
+    ) -> None:
         super().__init__()
-        self.network = network
-        self.n_features = cast(int, network.num_features)
+        self.network, self.gives = network, gives
+        # A MobileNetV3 widens its features behind the pooling.
+        width = getattr(network, "head_hidden_size", None) if gives == "vectors" else None
+        self.n_features = cast(int, width or network.num_features)
+        self.frozen_norms = False
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255, persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return pooled features, float (B, n_features)."""
-        features: Tensor = self.network((pixels.float() - self.mean) / self.std)
-        return features
+        """Return float features, (B, n_features), or (B, T, n_features) where `gives` is "tokens"."""
+        inputs = (pixels.float() - self.mean) / self.std
+        if self.gives == "vectors":
+            vectors: Tensor = self.network(inputs)
+            return vectors
+        return self._as_tokens(cast(Callable[[Tensor], Any], self.network.forward_features)(inputs))
+
+    def _as_tokens(self, features: Any) -> Tensor:
+        """Bring what timm gives, a map (B, F, H, W), a map (B, H, W, F) or tokens (B, P + T, F), into one form."""
+        if not isinstance(features, Tensor) or features.ndim not in (3, 4):
+            raise InputError(
+                f"Expected a backbone with one feature map, but {type(self.network).__name__} has none; "
+                "take another backbone, or a head that takes pooled features (linear, cosine, graph)."
+            )
+        if features.ndim == 3:
+            return features[:, cast(int, getattr(self.network, "num_prefix_tokens", 0)) :]
+        if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
+            return features.flatten(1, 2)
+        return features.flatten(2).transpose(1, 2)
+
+    def freeze_all_but(self, stage: str = LAST_STAGE) -> None:
+        """Let only one stage and the local-global branches train; batch norms stay in eval mode, whatever is set.
+
+        Args:
+            stage: name of a submodule of the network.
+
+        Raises:
+            InputError: the network has no such stage.
+
+        Source: PU-MLC, 2023, arXiv 2306.16016, the authors' code; the head is no part of the backbone and trains.
+        """
+        try:
+            trained = self.network.get_submodule(stage)
+        except AttributeError as error:
+            raise InputError(
+                f"Expected a backbone with the stage '{stage}', got {type(self.network).__name__}."
+            ) from error
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(f"{BRANCH}." in name)
+        trained.requires_grad_(True)
+        self.frozen_norms = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; frozen batch norms stay in eval mode."""
+        super().train(mode)
+        if self.frozen_norms:
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
 
 
-def build_backbone(spec: BackboneSpec) -> Backbone:
+def build_backbone(spec: BackboneSpec, takes: Features = "vectors", *, local_global: bool = False) -> Backbone:
     """Return the backbone that `spec` describes, in training mode.
 
+    Args:
+        spec: which network, with which weights.
+        takes: what the head takes: "vectors" (B, n_features) or "tokens" (B, T, n_features).
+        local_global: gives the 3×3 convolutions of a ResNet's last stage a global branch. Weights of a run that
+            had such branches bring them along; other weights leave them at their start.
+
     Raises:
-        InputError: no such network, weights that do not fit it, or no network connection to fetch them.
+        InputError: no such network, weights that do not fit it, no network connection to fetch them, or no stage
+            for `local_global`.
     """
     import timm  # takes seconds to import
     from timm.data.config import resolve_model_data_config
@@ -85,9 +155,28 @@ def build_backbone(spec: BackboneSpec) -> Backbone:
         raise InputError(
             f"Expected a backbone that timm knows, got {spec.name!r}; near it: {', '.join(close) or 'none'}"
         )
-    arguments = {"num_classes": 0, **spec.arguments}
+    network = _create(spec)
+    if local_global:
+        with_local_global(network)
+    if spec.weights not in (PRETRAINED, RANDOM):
+        _load(network, _weights_file(spec.weights))
+    data = resolve_model_data_config(network)  # type: ignore[no-untyped-call]
+    return Backbone(network, spec.mean or data["mean"], spec.std or data["std"], takes)
+
+
+def _create(spec: BackboneSpec) -> nn.Module:
+    """Return timm's network; one whose weights depend on the image size (a ViT, a Swin) is made for the spec's."""
+    import timm
+
+    arguments = {"num_classes": 0, "img_size": spec.image_size, **spec.arguments}
     try:
-        network = timm.create_model(spec.name, pretrained=spec.weights == PRETRAINED, **arguments)
+        try:
+            return timm.create_model(spec.name, pretrained=spec.weights == PRETRAINED, **arguments)
+        except TypeError as error:
+            if "img_size" in spec.arguments or "img_size" not in str(error):
+                raise
+            del arguments["img_size"]
+            return timm.create_model(spec.name, pretrained=spec.weights == PRETRAINED, **arguments)
     except (OSError, RuntimeError) as error:
         if spec.weights != PRETRAINED:
             raise
@@ -99,10 +188,6 @@ def build_backbone(spec: BackboneSpec) -> Backbone:
         raise InputError(
             f"Expected arguments that timm's {spec.name} takes, got {error}; see --backbone-arg"
         ) from error
-    if spec.weights not in (PRETRAINED, RANDOM):
-        _load(network, _weights_file(spec.weights))
-    data = resolve_model_data_config(network)  # type: ignore[no-untyped-call]
-    return Backbone(network, spec.mean or data["mean"], spec.std or data["std"])
 
 
 def _weights_file(weights: str) -> Path:
@@ -127,11 +212,27 @@ def _load(network: nn.Module, path: Path) -> None:
         ) from error
     if any(name.startswith(_IN_A_RUN) for name in tensors):
         tensors = {name.removeprefix(_IN_A_RUN): tensor for name, tensor in tensors.items()}
+    if not any(f"{BRANCH}." in name for name in network.state_dict()) and any(f"{BRANCH}." in name for name in tensors):
+        raise InputError(
+            f"Expected weights of a plain backbone in {path}, got those of one with local-global convolutions; "
+            "add --local-global."
+        )
     wanted = network.state_dict()
-    misfits = [name for name in wanted if name not in tensors or tensors[name].shape != wanted[name].shape]
+    if not any(f"{BRANCH}." in name for name in tensors):
+        wanted = {name: tensor for name, tensor in wanted.items() if f"{BRANCH}." not in name}
+    misfits = _misfits(wanted, tensors)
+    resized = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    if misfits and resized is not None and all(name in tensors for name in wanted):
+        # What timm does to the positions of a pretrained ViT when the images have another size.
+        tensors = resized(tensors, network)
+        misfits = _misfits(wanted, tensors)
     if misfits:
         raise InputError(
             f"Expected {path} to hold the {len(wanted)} tensors of the backbone, but {len(misfits)} are missing or of "
             f"another shape, the first {misfits[0]}; is it the file of another network?"
         )
-    network.load_state_dict({name: tensors[name].to(wanted[name].dtype) for name in wanted})
+    network.load_state_dict({name: tensors[name].to(wanted[name].dtype) for name in wanted}, strict=False)
+
+
+def _misfits(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
+    return [name for name in wanted if name not in tensors or tensors[name].shape != wanted[name].shape]

@@ -1,10 +1,17 @@
 """The linear head: one logit a class."""
 
+from collections.abc import Mapping, Sequence
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
+from labelmend_core.hyperparameter import Value
+from labelmend_core.models.heads._head import Outputs, StandardisingHead, frequency_of, prior_logits
+from labelmend_core.types import LabelMatrix
 
-class LinearHead(nn.Module):
+
+class LinearHead(StandardisingHead):
     """Features (B, n_features) to logits (B, K), standardised first.
 
     The bias starts at the logit of the class's frequency, so that the first epochs are not spent on
@@ -12,29 +19,36 @@ class LinearHead(nn.Module):
 
     Args:
         n_features: width of the backbone's features.
-        frequency: float of shape (K,), in (0, 1): how often each class was given.
+        frequency: float of shape (K,), in [0, 1]: how often each class was given.
+
+    Example:
+        >>> LinearHead(4, torch.tensor([0.5, 0.1]))(torch.zeros(3, 4)).shape
+        torch.Size([3, 2])
     """
 
-    mean: Tensor
-    scale: Tensor
+    name = "linear"
+    gives = ("logits",)
 
     def __init__(self, n_features: int, frequency: Tensor) -> None:
-        super().__init__()
+        super().__init__(n_features)
         self.linear = nn.Linear(n_features, frequency.numel())
         nn.init.normal_(self.linear.weight, std=0.01)
         with torch.no_grad():
-            self.linear.bias.copy_(torch.logit(frequency.clamp(1e-4, 1 - 1e-4)))
-        self.register_buffer("mean", torch.zeros(n_features))
-        self.register_buffer("scale", torch.ones(n_features))
+            self.linear.bias.copy_(prior_logits(frequency))
 
-    def fit_scale(self, features: Tensor) -> None:
-        """Take mean and deviation from features (N, n_features); a constant feature stays as it is."""
-        values = features.float()
-        deviation = values.std(dim=0)
-        self.mean.copy_(values.mean(dim=0))
-        self.scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp_min(1e-6), 1.0))
+    @classmethod
+    def build(
+        cls,
+        n_features: int,
+        labels: LabelMatrix,
+        outputs: Outputs,
+        class_names: Sequence[str],
+        settings: Mapping[str, Value],
+    ) -> Self:
+        """Return the head for these labels; see `build_head`."""
+        return cls(n_features, frequency_of(labels))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits, float (B, K)."""
-        logits: Tensor = self.linear((features.float() - self.mean) * self.scale)
+        logits: Tensor = self.linear(self.standardised(features))
         return logits
