@@ -105,14 +105,14 @@ def _network(arena: Arena, labels: LabelMatrix, settings: RunSettings) -> torch.
 
 
 def _judge(arena: Arena, settings: RunSettings) -> Callable[[torch.nn.Module, int], Evaluation]:
-    loss = build_loss(settings.loss, **settings.hyperparameters)
+    loss = build_loss(settings.loss, reduction="batch", **settings.hyperparameters)
     held = arena.inputs[-len(arena.validation) :]
 
     def judge(network: torch.nn.Module, half: int) -> Evaluation:
         network.eval()
         inputs = held[half::2]
         step = max(1, _BLOCK_NUMBERS // inputs[0].numel())
-        found = torch.cat([probabilities(network, loss, block) for block in inputs.split(step)])
+        found = torch.cat([probabilities(network, loss, block) for block in torch.split(inputs, step)])
         return evaluate(arena.validation[half::2], found.numpy())
 
     return judge

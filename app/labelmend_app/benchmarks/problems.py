@@ -55,7 +55,7 @@ def photographs(data: Path, settings: RunSettings, keep: Path | None, progress: 
         features = extract_features(
             build_backbone(spec, takes=takes),
             images,
-            folder / "features" / (spec.fingerprint() + ("" if takes == "vectors" else f"-{takes}")),
+            folder / "features" / spec.fingerprint(takes),
             n_images=len(paths),
             device=torch.device("cpu"),
             progress=progress,

@@ -1,5 +1,6 @@
 """`labelmend train`: a head on frozen features in seconds, or the whole network."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import typer
@@ -108,7 +109,8 @@ def train(
         raise InputError(f"Expected --labels given or corrected, got {labels!r}")
     if mode is not None and mode not in DEFAULTS:
         raise InputError(f"Expected --mode {' or '.join(DEFAULTS)}, got {mode!r}")
-    base, where = DEFAULTS[mode or "probe"], "the options"
+    base: Mapping[str, Any] = DEFAULTS[mode or "probe"]
+    where = "the options"
     if recipe is not None:
         base, where = recipes.read(recipe).settings, f"recipe {recipe}"
     chosen: dict[str, Any] = {

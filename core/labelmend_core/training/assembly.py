@@ -46,9 +46,8 @@ def network_of(settings: RunSettings, labels: LabelMatrix, class_names: tuple[st
         labels: (N, K), what is trained on.
         class_names: length K.
     """
-    backbone = build_backbone(settings.backbone, takes=HEADS[settings.head].takes)
-    if settings.local_global:
-        raise NotImplementedError
+    takes = HEADS[settings.head].takes
+    backbone = build_backbone(settings.backbone, takes=takes, local_global=settings.local_global)
     return nn.Sequential(backbone, head_of(settings, backbone.n_features, labels, class_names))
 
 

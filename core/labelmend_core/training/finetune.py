@@ -137,7 +137,7 @@ class _Tuner:
     def predict(self, network: nn.Module, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return p of the given images, (M, K)."""
         network.eval()
-        loss = build_loss(self.settings.loss, **self.settings.hyperparameters)
+        loss = build_loss(self.settings.loss, reduction="batch", **self.settings.hyperparameters)
         loader = DataLoader(
             Subset(self.data.images, rows.tolist()), batch_size=self.settings.batch_size, num_workers=self.workers
         )

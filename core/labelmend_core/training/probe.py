@@ -52,7 +52,7 @@ def train_probe(
     torch.manual_seed(settings.seed)  # a random backbone is the same one when the run is repeated
     takes = HEADS[settings.head].takes
     backbone = build_backbone(settings.backbone, takes=takes)
-    folder = features_folder / (settings.backbone.fingerprint() + ("" if takes == "vectors" else f"-{takes}"))
+    folder = features_folder / settings.backbone.fingerprint(takes)
     features = extract_features(
         backbone,
         data.images,
@@ -101,7 +101,7 @@ class _Heads:
         self.targets = torch.from_numpy(data.labels.dense()).to(accelerator.device)
         self._features = torch.from_numpy(np.array(features)).to(accelerator.device)
         self._settings, self._data, self._accelerator = settings, data, accelerator
-        self._loss = build_loss(settings.loss, **settings.hyperparameters)
+        self._loss = build_loss(settings.loss, reduction="batch", **settings.hyperparameters)
 
     def train(
         self,
@@ -142,7 +142,7 @@ class _Heads:
         step = max(1, _BLOCK_NUMBERS // self._features[0].numel())
         blocks = [
             probabilities(head, self._loss, self._features[block])
-            for block in torch.from_numpy(rows).to(self._features.device).split(step)
+            for block in torch.split(torch.from_numpy(rows).to(self._features.device), step)
         ]
         found: NDArray[np.float32] = torch.cat(blocks).numpy()
         return found

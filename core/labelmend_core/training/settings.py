@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses import Value
+from labelmend_core.losses import Value, build_loss
 from labelmend_core.models import BackboneSpec
+from labelmend_core.models.heads import check_head
 from labelmend_core.training.schedule import Schedule
 
 Mode = Literal["probe", "finetune"]
@@ -88,6 +89,9 @@ class RunSettings:
                 raise InputError(f"Expected {name}, a share, in [0, 0.5], got {getattr(self, name)}")
         if self.mode == "probe" and self.folds < 2:
             raise InputError("Expected at least 2 folds for a probe, whose suggestions rest on held-out images, got 1")
+        # Now and not when the images are decoded.
+        loss = build_loss(self.loss, reduction="batch", **self.hyperparameters)
+        check_head(self.head, loss.input_kind, self.head_settings)
         if self.mode == "probe" and self.local_global:
             raise InputError(
                 "Expected mode finetune for local-global convolutions: a probe leaves the backbone as it is"

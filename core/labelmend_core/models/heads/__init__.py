@@ -1,7 +1,7 @@
 """Heads: from a backbone's features to one logit or cosine a class, by name: `build_head("ml_decoder", …)`."""
 
 from labelmend_core.models.heads._head import Head, Outputs
-from labelmend_core.models.heads._registry import HEADS, build_head
+from labelmend_core.models.heads._registry import HEADS, build_head, check_head
 from labelmend_core.models.heads.co_occurrence import co_occurrence_adjacency
 from labelmend_core.models.heads.cosine import CosineHead
 from labelmend_core.models.heads.graph import GraphHead
@@ -17,5 +17,6 @@ __all__ = [
     "MLDecoderHead",
     "Outputs",
     "build_head",
+    "check_head",
     "co_occurrence_adjacency",
 ]

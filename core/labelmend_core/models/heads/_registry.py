@@ -1,6 +1,6 @@
 """Every head by its name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from labelmend_core.errors import InputError
@@ -44,20 +44,34 @@ def build_head(
         >>> head.takes, sorted(HEADS)
         ('vectors', ['cosine', 'graph', 'linear', 'ml_decoder'])
     """
-    if name not in HEADS:
-        raise InputError(f"Expected a head among {', '.join(HEADS)}, got {name!r}.")
-    head = HEADS[name]
-    _check_outputs(head, outputs)
+    checked = check_head(name, outputs, settings)
     if n_features < 1 or labels.shape[1] < 1:
         raise InputError(f"Expected at least one feature and class, got {n_features} and {labels.shape[1]}.")
     if class_names and len(class_names) != labels.shape[1]:
         raise InputError(f"Expected {labels.shape[1]} class names to match the labels, got {len(class_names)}.")
+    return HEADS[name].build(n_features, labels, outputs, class_names, checked)
+
+
+def check_head(name: str, outputs: Outputs, settings: Mapping[str, Value]) -> dict[str, Value]:
+    """Return every setting of the head, checked, before there are features or labels.
+
+    Args:
+        name: A key of `HEADS`.
+        outputs: What the loss takes.
+        settings: By name; those that are missing take their default.
+
+    Raises:
+        InputError: An unknown head or setting, a value out of its range, or outputs that the head cannot give.
+    """
+    if name not in HEADS:
+        raise InputError(f"Expected a head among {', '.join(HEADS)}, got {name!r}.")
+    head = HEADS[name]
+    _check_outputs(head, outputs)
     allowed = {row.name: row for row in head.settings}
     for unknown in settings.keys() - allowed.keys():
         known = ", ".join(allowed) or "none"
         raise InputError(f"Head '{name}' has no setting '{unknown}'; it has {known}.")
-    checked = {row.name: row.checked(settings.get(row.name, row.default), name, "head") for row in head.settings}
-    return head.build(n_features, labels, outputs, class_names, checked)
+    return {row.name: row.checked(settings.get(row.name, row.default), name, "head") for row in head.settings}
 
 
 def _check_outputs(head: type[Head], outputs: Outputs) -> None:
