@@ -110,7 +110,7 @@ class Backbone(nn.Module):
         Raises:
             InputError: the network has no such stage.
 
-        Source: PU-MLC, 2023, arXiv 2306.16016, the authors' code; the head is no part of the backbone and trains.
+        Source: Yuan et al. (PU-MLC), 2023, arXiv 2306.16016, the authors' code. The head is no part of this and trains.
         """
         try:
             trained = self.network.get_submodule(stage)

@@ -64,9 +64,9 @@ class LocalGlobalConv(nn.Conv2d):
     Args:
         convolution: what to take over; it must not be used any more.
 
-    Source: "Positive-Unlabeled Learning for Multi-Label Classification" (PU-MLC), 2023, arXiv 2306.16016,
-    section 3.4, and the authors' code. There the softmax over places reads a bias and the mean of the map as well;
-    both are the same at every place, so it cancels them, and they are left out here.
+    Source: Yuan et al., "Positive Label Is All You Need for Multi-Label Classification", 2023, arXiv 2306.16016,
+    and the authors' code. There the softmax over places reads a bias and the mean of the map as well; both are the
+    same at every place, so it cancels them, and they are left out here.
     """
 
     def __init__(self, convolution: nn.Conv2d) -> None:

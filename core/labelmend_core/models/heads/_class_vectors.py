@@ -89,8 +89,8 @@ def _lines(path: Path, wanted: set[str]) -> Iterator[tuple[str, NDArray[np.float
     with path.open(encoding="utf-8") as stream:
         try:
             for number, line in enumerate(stream, start=1):
-                token, _, rest = line.strip().partition(" ")
-                if token.casefold() not in wanted or (number == 1 and rest.isdecimal()):
+                token, rest = [*line.split(maxsplit=1), "", ""][:2]
+                if token.casefold() not in wanted or (number == 1 and rest.strip().isdecimal()):
                     continue  # word2vec's first line is "words width"
                 try:
                     vector = np.array(rest.split(), dtype=np.float32)

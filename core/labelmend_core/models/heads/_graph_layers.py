@@ -29,7 +29,7 @@ class GraphConvolution(nn.Module):
 class GraphAttention(nn.Module):
     """Nodes (K, n_in) to (K, n_out): mapped by one matrix, then the mean of neighbours and itself by attention.
 
-    Source: Veličković et al., 2018, arXiv 1710.10903, equations 1 to 4, one head, without dropout.
+    Source: Veličković et al., 2018, arXiv 1710.10903, one head, without dropout.
     """
 
     def __init__(self, n_in: int, n_out: int) -> None:

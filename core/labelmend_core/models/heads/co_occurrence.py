@@ -23,8 +23,9 @@ def co_occurrence_adjacency(labels: LabelMatrix, threshold: float = 0.4, rho: fl
         InputError: threshold or rho is out of range.
 
     Source: Chen et al., "Multi-Label Image Recognition with Graph Convolutional Networks", CVPR 2019,
-    arXiv 1904.03582, equations 6 to 8. The authors' code divides by the sum of the column instead of the row
-    and gives 1 to the class itself. A class without neighbours keeps 1 here, where equation 8 leaves 1 - rho.
+    arXiv 1904.03582, the re-weighted correlation matrix. The authors' code divides by the sum of the column instead
+    of the row and gives 1 to the class itself. A class without neighbours keeps 1 here, where the formula leaves
+    1 - rho.
 
     Example:
         >>> labels = LabelMatrix.from_dense([[1, 1, 0], [1, 0, 0], [1, 1, 0], [1, 0, 0]])

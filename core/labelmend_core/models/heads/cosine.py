@@ -25,7 +25,7 @@ class CosineHead(StandardisingHead):
         scale: of the cosines in the logits; "cosines" does not read it.
 
     Source: Prokofiev and Sovrasov, "Combining Metric Learning and Attention Heads for Accurate and Efficient
-    Multilabel Image Classification", 2022, arXiv 2209.06585, section 3.2: L2-normalised features and weights,
+    Multilabel Image Classification", 2022, arXiv 2209.06585 (AAM): L2-normalised features and weights,
     no bias. Deviations: standardised features; logits with a scale and a bias for losses other than AAM.
 
     Example:

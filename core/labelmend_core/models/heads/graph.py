@@ -42,7 +42,7 @@ class GraphHead(StandardisingHead):
         layer: "gcn" or "gat".
         hidden: width between the two layers; 0 for n_features.
 
-    Source: Prokofiev and Sovrasov, 2022, arXiv 2209.06585, section 3.3 (GCN branch), and the authors' code:
+    Source: Prokofiev and Sovrasov, 2022, arXiv 2209.06585 (GCN branch), and the authors' code:
     2 layers, leaky ReLU, max over classes, sigmoid, cosine classifier. Deviations: standardised features, learned
     class vectors, a linear layer for losses on logits, no dropout within the attention.
 

@@ -35,10 +35,10 @@ class MLDecoderHead(Head):
         InputError: `width` is not divisible by `heads`.
 
     Source: Ridnik et al., "ML-Decoder: Scalable and Versatile Classification Head", WACV 2023, arXiv 2111.12933,
-    sections 2.2 and 2.3 and the authors' code: one decoder layer without self-attention, fixed random queries,
+    and the authors' code: one decoder layer without self-attention, fixed random queries,
     group fully-connected layer. Deviations: queries that no class needs are not made (K = 101 needs 51 groups of
     two, the code decodes 100); class weights start small and the bias at the logit of the class's frequency;
-    cosines, which the AAM paper (arXiv 2209.06585, section 3.3) adds.
+    cosines, which the AAM paper (arXiv 2209.06585) adds.
 
     Example:
         >>> head = MLDecoderHead(8, torch.full((101,), 0.1), width=16, feed_forward=32)

@@ -19,11 +19,16 @@ def _vectors(path: Path, names=NAMES) -> torch.Tensor:
     return build_head("graph", 8, labels, class_names=names, vectors=str(path)).class_vectors
 
 
-@pytest.mark.parametrize("header", ["", "400000 2\n"])
-def test_names_are_found_in_text_and_several_words_averaged(header, tmp_path) -> None:
+def test_names_are_found_in_text_and_several_words_averaged(tmp_path) -> None:
     path = tmp_path / "glove.txt"
-    path.write_text(header + GLOVE, encoding="utf-8")
+    path.write_text(GLOVE, encoding="utf-8")
     assert _vectors(path).tolist() == [[1, 2], [2, 3], [-1, 0.5]]
+
+
+def test_the_first_line_of_word2vec_is_no_vector_and_tabs_are_spaces(tmp_path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("3 2\n\n3\t5\t6\ndog 1 2\nsofa 3 4\n", encoding="utf-8")
+    assert _vectors(path, ("3", "dog", "sofa")).tolist() == [[5, 6], [1, 2], [3, 4]]
 
 
 def test_a_line_for_the_whole_name_comes_before_its_words(tmp_path) -> None:

@@ -47,3 +47,13 @@ def test_the_size_of_the_weights_does_not_matter() -> None:
     with torch.no_grad():
         head.angle.weight.mul_(50)
     torch.testing.assert_close(head(features), before)
+
+
+def test_rounding_takes_no_cosine_beyond_one() -> None:
+    features = _relu_features()
+    head = CosineHead(32, torch.full((300,), 0.2), outputs="cosines")
+    with torch.no_grad():
+        head.angle.weight.copy_(features)
+    cosines = head(features).diagonal()
+    assert cosines.max() == 1
+    torch.testing.assert_close(cosines, torch.ones(300))
