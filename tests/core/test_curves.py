@@ -12,13 +12,17 @@ from labelmend_core.errors import InputError
 from labelmend_core.losses import LOSSES, build_loss
 
 each_loss = pytest.mark.parametrize("name", sorted(LOSSES))
-each_elementwise_loss = pytest.mark.parametrize("name", sorted(set(LOSSES) - {"ll_ct", "ll_r", "pu_mlc"}))
+# Their curves are of a cell among others.
+COUPLED = {"asl_single_label", "csl", "epr", "ll_ct", "ll_r", "pu_mlc"}
+each_elementwise_loss = pytest.mark.parametrize("name", sorted(set(LOSSES) - COUPLED))
 
 
 def training_curve(name: str, target: int, logits: np.ndarray, epoch: int, **hyperparameters: float):
     """One cell an image, through the call that training makes."""
     z = torch.from_numpy(logits)[:, None].requires_grad_()
-    cells = build_loss(name, reduction="none", **hyperparameters)(z, torch.full(z.shape, target), epoch)
+    loss = build_loss(name, reduction="none", **hyperparameters)
+    inputs = z / loss.scale if loss.input_kind == "cosines" else z
+    cells = loss(inputs, torch.full(z.shape, target), epoch)
     (gradient,) = torch.autograd.grad(cells.sum(), z)
     return cells.detach().numpy()[:, 0], gradient.numpy()[:, 0]
 

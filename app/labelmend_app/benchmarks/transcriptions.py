@@ -1,7 +1,7 @@
 """Each loss as its paper writes it: plain tensor operations and autograd, the sum over all cells.
 
 What somebody would type from the formula; `labelmend bench losses` measures ours against it. Numerically they
-are as fragile as they look.
+are as fragile as they look. Targets are 1 and 0; `aam` takes cosines, `asl_single_label` one present class an image.
 """
 
 import math
@@ -104,5 +104,38 @@ def ll_ct(z: Tensor, y: Tensor) -> Tensor:
     return _large(z, y, lambda p: -torch.log(p))
 
 
-_ALL = (an_ls, asl, bce, em, focal, focal_margin, hill, ll_ct, ll_r, pu_mlc, splc, wan)
+def aam(c: Tensor, y: Tensor) -> Tensor:
+    """Return the angular margin loss, scale 30, margin .35, balance .8."""
+    p_pos, p_neg = torch.sigmoid(30 * (c - 0.35)), torch.sigmoid(-30 * (c + 0.35))
+    return -(0.8 / 30 * y * torch.log(p_pos) + 0.2 / 30 * (1 - y) * torch.log(p_neg)).sum()
+
+
+def asl_single_label(z: Tensor, y: Tensor) -> Tensor:
+    """Return the single-label asymmetric loss, gamma 4 and 0, smoothing .1."""
+    log_p = torch.log_softmax(z, dim=1)
+    p = log_p.exp()
+    weight = (1 - p * y - (1 - p) * (1 - y)) ** (4 * (1 - y))
+    return -((0.9 * y + 0.1 / z.shape[1]) * weight * log_p).sum()
+
+
+def csl(z: Tensor, y: Tensor) -> Tensor:
+    """Return the class-aware selective loss, gamma 0 and 2 (unobserved), the 5 most probable an image left out."""
+    p = torch.sigmoid(z)
+    unobserved = torch.where(y == 0, p, 0)
+    least = unobserved.flatten().topk(min(5 * len(z), z.numel())).values[-1]
+    kept = (unobserved < least).float()
+    return -(y * torch.log(p) + (1 - y) * kept * (p**2).detach() * torch.log(1 - p)).sum()
+
+
+def epr(z: Tensor, y: Tensor) -> Tensor:
+    """Return expected positive regularisation, 1.5 present classes an image."""
+    p = torch.sigmoid(z)
+    expected = (p.sum(dim=1).mean() - 1.5) ** 2 / z.shape[1] ** 2
+    return -(y * torch.log(p)).sum() + z.numel() * expected
+
+
+_ALL = (
+    *(aam, an_ls, asl, asl_single_label, bce, csl, em, epr),
+    *(focal, focal_margin, hill, ll_ct, ll_r, pu_mlc, splc, wan),
+)
 TRANSCRIPTIONS: dict[str, Transcription] = {transcription.__name__: transcription for transcription in _ALL}

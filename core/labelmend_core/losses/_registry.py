@@ -3,8 +3,12 @@
 from labelmend_core.errors import InputError
 from labelmend_core.losses._base import MultiLabelLoss, Reduction
 from labelmend_core.losses._hyperparameter import Value
+from labelmend_core.losses.aam import AngularMarginLoss
 from labelmend_core.losses.asl import AsymmetricLoss
+from labelmend_core.losses.asl_single_label import SingleLabelAsymmetricLoss
 from labelmend_core.losses.bce import BinaryCrossEntropy
+from labelmend_core.losses.csl import ClassAwareSelectiveLoss
+from labelmend_core.losses.expected_positives import ExpectedPositives
 from labelmend_core.losses.focal import Focal, FocalMargin
 from labelmend_core.losses.hill import Hill
 from labelmend_core.losses.large_loss import LargeLossCorrection, LargeLossRejection
@@ -13,15 +17,19 @@ from labelmend_core.losses.single_positive import EntropyMaximisation, SmoothedA
 from labelmend_core.losses.splc import SPLC
 
 _ALL: tuple[type[MultiLabelLoss], ...] = (
+    AngularMarginLoss,
     AsymmetricLoss,
     BinaryCrossEntropy,
+    ClassAwareSelectiveLoss,
     EntropyMaximisation,
+    ExpectedPositives,
     Focal,
     FocalMargin,
     Hill,
     LargeLossCorrection,
     LargeLossRejection,
     PUMLC,
+    SingleLabelAsymmetricLoss,
     SmoothedAssumedNegatives,
     SPLC,
     WeakAssumedNegatives,

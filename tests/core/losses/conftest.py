@@ -34,13 +34,14 @@ class Golden:
 
 def _read(path: Path) -> Golden:
     with np.load(path) as arrays:
-        targets = arrays["targets"] if "targets" in arrays else arrays["label_vec_obs"]
+        inputs = "cosines" if "cosines" in arrays else "logits"
+        targets = next(arrays[key] for key in ("targets", "label_vec_obs", "targets_idx") if key in arrays)
         return Golden(
             name=path.stem,
-            logits=torch.from_numpy(arrays["logits"]),
+            logits=torch.from_numpy(arrays[inputs]),
             targets=torch.from_numpy(targets),
-            loss=arrays["loss"].item(),
-            gradient=torch.from_numpy(arrays["grad_logits"]),
+            loss=float(arrays["loss"].sum()),  # where it is per image, the gradient is that of the sum
+            gradient=torch.from_numpy(arrays[f"grad_{inputs}"]),
             cells=torch.from_numpy(arrays["loss_elementwise"]) if "loss_elementwise" in arrays else None,
             hp=json.loads(arrays["hp"].item()),
         )
@@ -56,6 +57,17 @@ def goldens(shared_dir: Path) -> Callable[[str], list[Golden]]:
         return [_read(path) for path in paths]
 
     return read_family
+
+
+@pytest.fixture(scope="session")
+def golden_arrays(shared_dir: Path) -> Callable[[str], dict[str, Any]]:
+    """Return the arrays of one run, for runs of another form than a loss of logits and targets."""
+
+    def read(name: str) -> dict[str, Any]:
+        with np.load(shared_dir / "goldens" / f"{name}.npz") as arrays:
+            return dict(arrays)
+
+    return read
 
 
 @pytest.fixture(scope="session")

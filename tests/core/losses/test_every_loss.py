@@ -8,19 +8,28 @@ from labelmend_core.errors import InputError
 from labelmend_core.losses import LOSSES, Hyperparameter, build_loss
 
 # Settings under which the gradient is the derivative of the loss: nothing detached.
-DIFFERENTIABLE = {"asl": {"detach_weight": False}, "pu_mlc": {"alpha": 10.0, "gamma": 0.0}}
+DIFFERENTIABLE = {
+    "asl": {"detach_weight": False},
+    "csl": {"gamma_neg": 0.0, "gamma_unann": 0.0, "likelihood_topk": 1},
+    "pu_mlc": {"alpha": 10.0, "gamma": 0.0},
+}
 
 # Of these, a cell's loss depends on the other cells of its batch.
-COUPLED = {"pu_mlc", "ll_ct", "ll_r"}
+COUPLED = {"asl_single_label", "csl", "epr", "ll_ct", "ll_r", "pu_mlc"}
 
 each_loss = pytest.mark.parametrize("name", sorted(LOSSES))
 
 
-def a_batch(images: int = 6, classes: int = 4, dtype: torch.dtype = torch.float64):
+def as_taken(name: str, logits: torch.Tensor) -> torch.Tensor:
+    """The logits, or cosines of the same order."""
+    return logits if LOSSES[name].input_kind == "logits" else torch.tanh(logits / 4)
+
+
+def a_batch(name: str = "bce", dtype: torch.dtype = torch.float64):
     rng = torch.Generator().manual_seed(3)
-    logits = 3 * torch.randn(images, classes, generator=rng, dtype=torch.float64)
-    targets = torch.randint(-1, 2, (images, classes), generator=rng, dtype=torch.int8)
-    return logits.to(dtype), targets
+    logits = 3 * torch.randn(6, 4, generator=rng, dtype=torch.float64)
+    targets = torch.randint(-1, 2, (6, 4), generator=rng, dtype=torch.int8)
+    return as_taken(name, logits).to(dtype), targets
 
 
 def test_the_losses_are_registered_under_their_names() -> None:
@@ -31,16 +40,19 @@ def test_the_losses_are_registered_under_their_names() -> None:
 @each_loss
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_the_gradient_is_the_derivative_of_the_loss(name, epoch) -> None:
-    logits, targets = a_batch()
+    logits, targets = a_batch(name)
     for reduction in ("none", "batch"):
         loss = build_loss(name, reduction=reduction, **DIFFERENTIABLE.get(name, {}))
         inner = logits.clone().requires_grad_()
         assert torch.autograd.gradcheck(lambda z, loss=loss: loss(z, targets, epoch), (inner,))
 
 
-@pytest.mark.parametrize("name", ["an_ls", "asl", "bce", "em", "focal", "focal_margin", "hill", "splc", "wan"])
+@pytest.mark.parametrize(
+    "name",
+    ["aam", "an_ls", "asl", "asl_single_label", "bce", "csl", "em", "focal", "focal_margin", "hill", "splc", "wan"],
+)
 def test_a_second_derivative_is_refused_rather_than_wrong(name) -> None:
-    logits, targets = a_batch()
+    logits, targets = a_batch(name)
     logits.requires_grad_()
     squared = build_loss(name)(logits, targets).square()
     (gradient,) = torch.autograd.grad(squared, logits, create_graph=True)
@@ -50,7 +62,7 @@ def test_a_second_derivative_is_refused_rather_than_wrong(name) -> None:
 
 @each_loss
 def test_the_reductions_agree(name) -> None:
-    logits, targets = a_batch()
+    logits, targets = a_batch(name)
     cells, total, mean, batch = (
         build_loss(name, reduction=reduction)(logits, targets, 1) for reduction in ("none", "sum", "mean", "batch")
     )
@@ -62,7 +74,7 @@ def test_the_reductions_agree(name) -> None:
 
 @each_loss
 def test_the_order_of_images_and_classes_does_not_matter(name) -> None:
-    logits, targets = a_batch()
+    logits, targets = a_batch(name)
     images, classes = torch.tensor([4, 0, 2, 5, 1, 3]), torch.tensor([2, 0, 3, 1])
     loss = build_loss(name, reduction="none")
     shuffled = loss(logits[images][:, classes], targets[images][:, classes], 1)
@@ -75,6 +87,8 @@ def test_the_order_of_images_and_classes_does_not_matter(name) -> None:
 def test_loss_and_gradient_are_finite_up_to_logits_of_100(name, dtype, epoch, loss_and_gradient) -> None:
     extremes = torch.tensor([-100.0, -88.7, -40.0, -18.5, -1e-4, 0.0, 1e-4, 18.5, 40.0, 88.7, 100.0])
     logits = torch.stack([extremes, extremes.flip(0), torch.full((11,), 100.0)]).T.to(dtype)
+    if LOSSES[name].input_kind == "cosines":
+        logits = logits / 100
     for target in (-1, 0, 1):
         for reduction in ("batch", "sum", "none"):
             targets = torch.full(logits.shape, target, dtype=torch.int8)
@@ -100,7 +114,7 @@ def test_asl_is_finite_at_the_ends_of_its_hyperparameters(gamma, clip, detach_we
 
 @each_loss
 def test_half_precision_logits_are_computed_in_float32(name, loss_and_gradient) -> None:
-    logits, targets = a_batch(dtype=torch.bfloat16)
+    logits, targets = a_batch(name, dtype=torch.bfloat16)
     loss = build_loss(name)
     value, gradient = loss_and_gradient(loss, logits, targets, 1)
     exact_value, exact_gradient = loss_and_gradient(loss, logits.float(), targets, 1)
@@ -110,7 +124,7 @@ def test_half_precision_logits_are_computed_in_float32(name, loss_and_gradient) 
 
 @each_loss
 def test_targets_may_be_of_any_dtype_and_stay_as_they_are(name) -> None:
-    logits, targets = a_batch()
+    logits, targets = a_batch(name)
     loss = build_loss(name)
     before = targets.clone()
     assert loss(logits, targets, 1) == loss(logits, targets.double(), 1) == loss(logits, targets.half(), 1)
@@ -119,7 +133,7 @@ def test_targets_may_be_of_any_dtype_and_stay_as_they_are(name) -> None:
 
 @each_loss
 def test_the_grad_mode_is_left_alone(name) -> None:
-    logits, targets = a_batch()
+    logits, targets = a_batch(name)
     with torch.no_grad():
         assert not build_loss(name)(logits.requires_grad_(), targets).requires_grad
         assert not torch.is_grad_enabled()
@@ -129,7 +143,7 @@ def test_the_grad_mode_is_left_alone(name) -> None:
 
 @each_loss
 def test_unobserved_rows_a_class_without_positives_and_a_batch_of_one_are_finite(name, loss_and_gradient) -> None:
-    logits, targets = a_batch(dtype=torch.float32)
+    logits, targets = a_batch(name, dtype=torch.float32)
     targets[2] = 0
     targets[:, 1] = 0
     for rows in (slice(None), slice(2, 3), slice(0, 1)):
@@ -138,9 +152,9 @@ def test_unobserved_rows_a_class_without_positives_and_a_batch_of_one_are_finite
         assert torch.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("name", ["an_ls", "asl", "bce", "focal", "focal_margin", "hill"])
+@pytest.mark.parametrize("name", ["aam", "an_ls", "asl", "bce", "focal", "focal_margin", "hill"])
 def test_a_batch_of_unobserved_cells_that_are_left_out_is_zero(name, loss_and_gradient) -> None:
-    logits, targets = a_batch()
+    logits, targets = a_batch(name)
     for reduction in ("mean", "batch"):
         loss = build_loss(name, reduction=reduction, unobserved_weight=0.0)
         value, gradient = loss_and_gradient(loss, logits, torch.zeros_like(targets))
@@ -152,14 +166,17 @@ def test_a_batch_of_unobserved_cells_that_are_left_out_is_zero(name, loss_and_gr
 def test_present_cells_are_pulled_up_and_absent_ones_pushed_down(name, loss_and_gradient) -> None:
     logits = torch.tensor([[0.5, -2.0], [-1.0, 1.0], [0.1, -0.5], [-0.3, 0.2]])
     targets = torch.tensor([[1, -1], [-1, 1], [-1, -1], [-1, -1]])
-    _, gradient = loss_and_gradient(build_loss(name, **({"clip": 0.0} if name == "asl" else {})), logits, targets)
+    if name == "asl_single_label":  # an image without a present class costs nothing
+        logits, targets = logits[:2], targets[:2]
+    loss = build_loss(name, **({"clip": 0.0} if name == "asl" else {}))
+    _, gradient = loss_and_gradient(loss, as_taken(name, logits), targets)
     assert (gradient[targets == 1] < 0).all()
     assert (gradient[targets == -1] > 0).all()
 
 
-@pytest.mark.parametrize("name", ["an_ls", "asl", "bce", "focal", "focal_margin", "hill"])
+@pytest.mark.parametrize("name", ["aam", "an_ls", "asl", "asl_single_label", "bce", "focal", "focal_margin", "hill"])
 def test_unobserved_and_absent_cells_are_the_same_by_default(name) -> None:
-    logits, targets = a_batch()
+    logits, targets = a_batch(name)
     assert build_loss(name)(logits, targets) == build_loss(name)(logits, torch.where(targets == 0, -1, targets))
 
 
@@ -180,9 +197,7 @@ def test_whole_numbers_are_no_logits() -> None:
 
 
 def test_an_unknown_loss_lists_the_known_ones() -> None:
-    with pytest.raises(
-        InputError, match=r"an_ls, asl, bce, em, focal, focal_margin, hill, ll_ct, ll_r, pu_mlc, splc, wan, got 'als'"
-    ):
+    with pytest.raises(InputError, match=f"{', '.join(sorted(LOSSES))}, got 'als'"):
         build_loss("als")
 
 
@@ -239,6 +254,9 @@ def test_the_defaults_are_those_of_the_papers() -> None:
     assert defaults["hill"].items() >= {"lam": 1.5, "margin": 1, "gamma": 2}.items()
     assert defaults["splc"].items() >= {"tau": 0.6, "change_epoch": 1, "margin": 1, "gamma": 2}.items()
     assert defaults["pu_mlc"].items() >= {"alpha": 1, "gamma": 0.55}.items()
+    assert defaults["aam"].items() >= {"scale": 30, "margin": 0.35, "balance": 0.8, "gamma_neg": 0}.items()
+    assert defaults["asl_single_label"].items() >= {"gamma_neg": 4, "gamma_pos": 0, "smoothing": 0.1}.items()
+    assert defaults["csl"].items() >= {"mode": "selective", "gamma_neg": 1, "gamma_unann": 2}.items()
 
 
 def test_a_hyperparameter_cannot_be_changed_in_the_table() -> None:
@@ -253,5 +271,6 @@ def test_losses_that_couple_cells_are_told_from_those_that_do_not() -> None:
     targets[0, 0] = 0
     for name in LOSSES:
         loss = build_loss(name, reduction="none")
-        moved = (loss(changed, targets, 1) != loss(logits, targets, 1)).nonzero().tolist()
+        after, before = (loss(as_taken(name, z), targets, 1) for z in (changed, logits))
+        moved = (after != before).nonzero().tolist()
         assert (moved == [[0, 0]]) == (name not in COUPLED)
