@@ -1,7 +1,7 @@
 """Losses that know their own gradient: value and slope in one pass."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -68,12 +68,12 @@ class _WithSlope(torch.autograd.Function):
 
 
 def choose(chosen: Tensor, value: Tensor, other: Tensor) -> Tensor:
-    """Return `value` where `chosen` is 1 and `other` where it is 0, both finite, exactly.
+    """Return `value` where `chosen` is 1 and `other` where it is 0, both finite, exactly; between them their mixture.
 
     Five times as fast as `torch.where` on a CPU, which does not vectorise it.
 
     Args:
-        chosen: 1 or 0, in the dtype of the others.
+        chosen: In [0, 1], in the dtype of the others.
         value, other: Any shape.
     """
     return torch.lerp(other, value, chosen)
@@ -117,5 +117,32 @@ def floored_term(logits: Tensor, floor: float) -> tuple[Tensor, Tensor]:
     """
     if floor == 0.0:
         return focal_term(logits, 0.0)
-    floored = torch.sigmoid(logits) + floor
-    return -floored.log(), -torch.sigmoid(logits) * torch.sigmoid(-logits) / floored
+    p = torch.sigmoid(logits)
+    floored = p + floor
+    return floored.log().neg_(), p.mul_(torch.sigmoid(-logits)).div_(floored).neg_()
+
+
+class BothTerms(NamedTuple):
+    """What a cell costs as present and as absent, with the derivatives in its logit, all of one shape."""
+
+    p: Tensor
+    not_p: Tensor
+    present: Tensor
+    absent: Tensor
+    present_slope: Tensor
+    absent_slope: Tensor
+
+
+def both_terms(logits: Tensor, floor: float) -> BothTerms:
+    """Return -ln(p + floor) and -ln(1 - p + floor), and their derivatives; do not write to what is returned.
+
+    With floor 0 both come from one logarithm, ln(1 + e^-|z|), and lose nothing.
+    """
+    p, not_p = torch.sigmoid(logits), torch.sigmoid(-logits)
+    if floor == 0.0:
+        smaller = F.softplus(logits.abs().neg_())
+        return BothTerms(p, not_p, smaller + F.relu(-logits), smaller + F.relu(logits), -not_p, p)
+    floored, not_floored, slope = p + floor, not_p + floor, p * not_p
+    return BothTerms(
+        p, not_p, floored.log().neg_(), not_floored.log().neg_(), (slope / floored).neg_(), slope / not_floored
+    )

@@ -87,6 +87,10 @@ class AngularMarginLoss(AnalyticLoss):
         """Return `scale` · cosine, (B, K)."""
         return self.scale * outputs
 
+    def in_logits(self, gradients: Tensor) -> Tensor:
+        """Return gradients in cosines over `scale`, (B, K)."""
+        return gradients / self.scale
+
     def _check(self, logits: Tensor, targets: Tensor) -> None:
         """Refuse raw logits as well: one pass over them and, on a GPU, one wait; none under torch.compile."""
         super()._check(logits, targets)

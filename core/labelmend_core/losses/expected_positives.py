@@ -7,7 +7,7 @@ from torch import Tensor
 
 from labelmend_core.losses._analytic import choose, floored_term, with_slope
 from labelmend_core.losses._base import MultiLabelLoss
-from labelmend_core.losses._hyperparameter import Hyperparameter
+from labelmend_core.losses._hyperparameter import FLOOR, Hyperparameter
 
 # The other classes of the image in which `curve` varies one cell: they expect 1.3 present ones together.
 _CURVE_LOGITS = (-6.0, -1.0)
@@ -35,7 +35,7 @@ class ExpectedPositives(MultiLabelLoss):
     name = "epr"
     hyperparameters = (
         Hyperparameter("expected_positives", 1.5, 0.0, 1000.0, "present classes of an image on average"),
-        Hyperparameter("floor", 0.0, 0.0, 1e-3, "added to p in the logarithm; the authors' code has 1e-5, which mutes"),
+        FLOOR,
     )
     expected_positives: float
     floor: float
