@@ -47,7 +47,13 @@ class ElementwiseLoss(AnalyticLoss):
 
 
 def with_slope(logits: Tensor, value: Tensor, slope: Tensor) -> Tensor:
-    """Return `value` as a function of the logits whose derivative is `slope`, both computed outside autograd."""
+    """Return `value` as a function of the logits whose derivative is `slope`, both computed outside autograd.
+
+    Args:
+        logits: (B, K).
+        value: (B, K), each of its own logit; or (K,), each of the logits of a class.
+        slope: (B, K).
+    """
     cells: Tensor = _WithSlope.apply(logits, value, slope)
     return cells
 

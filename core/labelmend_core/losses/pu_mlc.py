@@ -8,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from labelmend_core.losses._analytic import with_slope
 from labelmend_core.losses._base import MultiLabelLoss
 from labelmend_core.losses._hyperparameter import Hyperparameter
 
@@ -68,16 +69,23 @@ class PUMLC(MultiLabelLoss):
 
     def cells(self, logits: Tensor, targets: Tensor, epoch: int, indices: Tensor | None) -> Tensor:
         """Return the loss shared out over the cells, (B, K); its mean over images is the loss of a class."""
-        images = logits.shape[0]
-        present = targets > 0
-        scaled = logits / self._temperature(logits)
-        log_phi = F.logsigmoid(scaled)
+        outside = logits.detach()
+        images = len(logits)
+        temperature = self._temperature(outside)
+        scaled = outside / temperature
+        p, log_phi = torch.sigmoid(scaled), self._log_phi(scaled)
+        balance = p.mean(dim=0).pow_(self.gamma)
+        log_sum = log_phi.logsumexp(dim=0)
+        softmax = (log_phi - log_sum).exp_()
+        # d ln Φ / dz, of which p / Φ is 1 without a floor; where Φ is small only its logarithm is exact.
+        slope = torch.sigmoid(-scaled)
         if self.floor > 0.0:
-            log_phi = torch.logaddexp(log_phi, torch.full_like(log_phi, math.log(self.floor)))
-        log_mean = log_phi.logsumexp(dim=0) - math.log(images)
-        balance = torch.sigmoid(scaled.detach()).mean(dim=0).pow(self.gamma)
-        present_share = images / present.sum(dim=0, dtype=logits.dtype).clamp(min=1.0)
-        return balance * log_mean - torch.where(present, present_share * log_phi, 0.0)
+            slope.mul_(p).div_(p.add_(self.floor))
+        slope.div_(temperature)
+        share = (targets > 0).to(logits.dtype)
+        share.mul_(-images / share.sum(dim=0).clamp_(min=1.0))  # less 1 / present images, over 1 / B
+        of_all = with_slope(logits, balance * (log_sum - math.log(images)), softmax.mul_(slope).mul_(balance))
+        return with_slope(logits, share * log_phi, slope.mul_(share)) + of_all
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -109,6 +117,11 @@ class PUMLC(MultiLabelLoss):
         share = float(np.random.default_rng(seed).beta(self.mixup_alpha, self.mixup_alpha))
         pairing = torch.randperm(half, generator=generator)
         return self.mixup * mixup_penalty(network, inputs, logits, targets, pairing, share)
+
+    def _log_phi(self, scaled: Tensor) -> Tensor:
+        if self.floor > 0.0:
+            return torch.sigmoid(scaled).add_(self.floor).log_()
+        return F.logsigmoid(scaled)
 
     def _temperature(self, logits: Tensor) -> Tensor:
         spread = logits.detach().std(dim=0, correction=0)
