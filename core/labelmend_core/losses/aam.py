@@ -144,8 +144,8 @@ def scale_for(n_classes: int) -> float:
     Raises:
         InputError: fewer than one class.
 
-    Source: Prokofiev and Sovrasov 2022, arXiv 2209.06585, the code's rule; the released configurations set 23
-    (COCO) and 17 (VOC) by hand.
+    Source: Prokofiev and Sovrasov 2022, arXiv 2209.06585, an optional rule; the released configurations set 23
+    (COCO) and 17 (VOC) instead.
 
     Example:
         >>> round(scale_for(80), 2)
