@@ -27,7 +27,8 @@ class ExpectedPositives(MultiLabelLoss):
     Targets: 0 is unknown; -1 is a verified negative, -ln(1 - p).
 
     Source: Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv 2106.09708, EPR,
-    and the authors' code, which adds 1e-5 within the logarithm (`floor`) and knows no verified negatives. Its k: VOC 1.5, COCO 2.9, NUS-WIDE 1.9, CUB 31.4.
+    and the authors' code, which adds 1e-5 within the logarithm (`floor`) and knows no verified negatives. Its k:
+    VOC 1.5, COCO 2.9, NUS-WIDE 1.9, CUB 31.4.
 
     Example:
         >>> import torch
