@@ -1,11 +1,15 @@
 """Expected positive regularisation: of what is not known to be present, only the expected number is."""
 
+from typing import Any
+
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from labelmend_core.losses._analytic import choose, floored_term, with_slope
+from labelmend_core.losses._analytic import floored_term
 from labelmend_core.losses._base import MultiLabelLoss
 from labelmend_core.losses._hyperparameter import FLOOR, Hyperparameter
 
@@ -22,9 +26,9 @@ class ExpectedPositives(MultiLabelLoss):
 
     Targets: 0 is unknown; -1 is a verified negative, -ln(1 - p).
 
-    Source: Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv 2106.09708, section
-    3.3 (EPR), and the authors' code, which adds 1e-5 within the logarithm (`floor`) and knows no verified
-    negatives. Its k: VOC 1.5, COCO 2.9, NUS-WIDE 1.9, CUB 31.4.
+    Source: Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv 2106.09708, EPR,
+    and the authors' code, which adds 1e-5 within the logarithm (`floor`) and knows no verified negatives. Its k:
+    VOC 1.5, COCO 2.9, NUS-WIDE 1.9, CUB 31.4.
 
     Example:
         >>> import torch
@@ -42,10 +46,12 @@ class ExpectedPositives(MultiLabelLoss):
 
     def cells(self, logits: Tensor, targets: Tensor, epoch: int, indices: Tensor | None) -> Tensor:
         """Return the loss of every cell, (B, K), each with the whole of the second term."""
-        value, slope = self._observed(logits.detach(), targets)
-        images, classes = logits.shape
-        off = torch.sigmoid(logits).sum() / images - self.expected_positives
-        return with_slope(logits, value, slope) + (off / classes).square()
+        z = logits.detach()
+        p = torch.sigmoid(z)
+        off = p.sum() / len(z) - self.expected_positives
+        value, slope = self._observed(z, p, targets, (off / z.shape[1]).square())
+        cells: Tensor = _WithCount.apply(logits, value, slope, p, 2.0 * off / (len(z) * z.shape[1] ** 2))
+        return cells
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -66,8 +72,28 @@ class ExpectedPositives(MultiLabelLoss):
             gradients.append(gradient[0, 0].item())
         return np.array(values), np.array(gradients)
 
-    def _observed(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return cross-entropy of observed cells and 0 elsewhere, and its derivative."""
-        sign = targets.sign().to(logits.dtype)  # 0 where unobserved
+    def _observed(self, logits: Tensor, p: Tensor, targets: Tensor, more: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cross-entropy of observed cells and 0 elsewhere, plus `more`, and the derivative of the first."""
+        sign = targets.to(logits.dtype)  # 0 where unobserved
+        observed = sign.abs()
+        if self.floor == 0.0:
+            value = torch.addcmul(more, observed, F.logsigmoid(sign * logits), value=-1.0)
+            return value, observed * p - sign.clamp(min=0.0)
         value, slope = floored_term(sign * logits, self.floor)
-        return choose(sign.abs(), value, torch.zeros_like(value)), sign * slope
+        return observed * value + more, sign * slope
+
+
+class _WithCount(torch.autograd.Function):
+    """Gives cells their own slope and, each of them, that of the one count of all p."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, cells: Tensor, slope: Tensor, p: Tensor, per_p: Tensor) -> Tensor:
+        ctx.save_for_backward(slope, p, per_p)
+        return cells
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None, None]:
+        slope, p, per_p = ctx.saved_tensors
+        of_count = torch.addcmul(p, p, p, value=-1.0).mul_(grad_output.sum() * per_p)
+        return of_count.addcmul_(grad_output, slope), None, None, None, None
