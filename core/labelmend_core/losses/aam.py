@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses._analytic import AnalyticLoss
+from labelmend_core.losses._analytic import AnalyticLoss, present_in
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 # How far above 1 a cosine may come by rounding, beside the machine precision of its dtype.
@@ -63,7 +63,7 @@ class AngularMarginLoss(AnalyticLoss):
 
     def value_and_slope(self, cosines: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative in the cosines; see `AnalyticLoss`."""
-        present = (targets > 0).to(cosines.dtype)
+        present = present_in(targets, cosines.dtype)
         if self.smoothing > 0.0 or self._focused():
             return self._of_both_sides(cosines, present)
         signed_balance = present - (1.0 - self.balance)  # k where present, else k - 1

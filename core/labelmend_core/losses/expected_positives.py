@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelmend_core.losses._analytic import choose, floored_term, with_slope
+from labelmend_core.losses._analytic import floored_term, with_slope
 from labelmend_core.losses._base import MultiLabelLoss
 from labelmend_core.losses._hyperparameter import FLOOR, Hyperparameter
 
@@ -42,10 +42,9 @@ class ExpectedPositives(MultiLabelLoss):
 
     def cells(self, logits: Tensor, targets: Tensor, epoch: int, indices: Tensor | None) -> Tensor:
         """Return the loss of every cell, (B, K), each with the whole of the second term."""
-        value, slope = self._observed(logits.detach(), targets)
-        images, classes = logits.shape
-        off = torch.sigmoid(logits).sum() / images - self.expected_positives
-        return with_slope(logits, value, slope) + (off / classes).square()
+        outside = logits.detach()
+        value, slope = self._observed(outside, targets)
+        return with_slope(logits, value, slope) + surplus(logits, torch.sigmoid(outside), self.expected_positives)
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -68,6 +67,20 @@ class ExpectedPositives(MultiLabelLoss):
 
     def _observed(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return cross-entropy of observed cells and 0 elsewhere, and its derivative."""
-        sign = targets.sign().to(logits.dtype)  # 0 where unobserved
+        sign = targets.to(logits.dtype, copy=True).sign_()  # 0 where unobserved
         value, slope = floored_term(sign * logits, self.floor)
-        return choose(sign.abs(), value, torch.zeros_like(value)), sign * slope
+        return value.mul_(sign.abs()), slope.mul_(sign)
+
+
+def surplus(logits: Tensor, p: Tensor, expected_positives: float) -> Tensor:
+    """Return ((mean over images of Σ p) - expected_positives)² / K², a scalar function of the logits.
+
+    Args:
+        logits: (B, K).
+        p: (B, K), their sigmoid, detached.
+        expected_positives: of an image.
+    """
+    images, classes = logits.shape
+    off = (p.sum() / images - expected_positives) / classes
+    slope = (1.0 - p).mul_(p).mul_(off * (2.0 / (images * classes)))
+    return with_slope(logits, off.square(), slope)

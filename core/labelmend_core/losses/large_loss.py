@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelmend_core.losses._analytic import AnalyticLoss, focal_term, sign_of
+from labelmend_core.losses._analytic import AnalyticLoss, focal_term, present_in, sign_of
 from labelmend_core.losses._hyperparameter import Hyperparameter
 
 # The unobserved cells beside which `curve` varies one.
@@ -32,7 +32,7 @@ class _LargeLoss(AnalyticLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `AnalyticLoss`. Which cells are modified has no gradient."""
-        sign = sign_of((targets > 0).to(logits.dtype))
+        sign = sign_of(present_in(targets, logits.dtype))
         value, slope = focal_term(sign * logits, 0.0)
         slope.mul_(sign)
         n = math.ceil(logits.numel() * min(self.delta * epoch, 1.0))
