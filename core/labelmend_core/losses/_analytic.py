@@ -157,7 +157,7 @@ def both_terms(logits: Tensor, floor: float) -> BothTerms:
 
     With floor 0 both come from one logarithm, ln(1 + e^-|z|), and lose nothing.
     """
-    p, not_p = torch.sigmoid(logits), torch.sigmoid(-logits)
+    p, not_p = torch.sigmoid(logits), (-logits).sigmoid_()
     if floor == 0.0:
         smaller = F.softplus(logits.abs().neg_())
         present = smaller - logits.clamp(max=0.0)

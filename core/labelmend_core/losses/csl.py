@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses._analytic import AnalyticLoss, choose, present_in, sign_of, unknown_in
+from labelmend_core.losses._analytic import AnalyticLoss, choose, present_in, unknown_in
 from labelmend_core.losses._base import Reduction
 from labelmend_core.losses._hyperparameter import Hyperparameter, Value
 
@@ -116,30 +116,30 @@ class ClassAwareSelectiveLoss(AnalyticLoss):
     def _value_and_slope(self, logits: Tensor, targets: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
         dtype = logits.dtype
         present, unobserved = present_in(targets, dtype), unknown_in(targets, dtype)
-        sign = sign_of(present)
-        x = sign * logits
-        log_q, rest = F.logsigmoid(x), torch.sigmoid(-x)
-        log_slope = rest
+        opposite = 1.0 - 2.0 * present  # the derivative of the logit of 1 - q
+        x = opposite * logits
+        cost = F.softplus(x)  # -ln q
+        rest = x.sigmoid_()
+        cost_slope = rest
         if self.clip > 0.0:
             # As in `asl`: with q of at least the clip its logarithm is finite, and rest is 0 where q is 1.
-            clipped = (torch.sigmoid(x) + self.clip).clamp(max=1.0)
+            q = torch.sigmoid(-opposite * logits)
+            clipped = (q + self.clip).clamp(max=1.0)
             rest_clipped = F.relu(rest - self.clip)
-            slope_clipped = rest * torch.sigmoid(x) / clipped * (rest_clipped > 0.0)
-            log_q, log_slope = choose(present, log_q, clipped.log()), choose(present, rest, slope_clipped)
+            slope_clipped = rest * q / clipped * (rest_clipped > 0.0)
+            cost, cost_slope = choose(present, cost, -clipped.log()), choose(present, rest, slope_clipped)
             rest = choose(present, rest, rest_clipped)
-        # Negative, as the logarithm is.
-        weight = choose(
-            unobserved, _power(rest, self.gamma_unann, -self.alpha_unann), _power(rest, self.gamma_neg, -self.alpha_neg)
-        )
-        weight.lerp_(_power(rest, self.gamma_pos, -self.alpha_pos), present)
+        weight = _power(rest, self.gamma_neg, self.alpha_neg)
+        weight.lerp_(_power(rest, self.gamma_unann, self.alpha_unann), unobserved)
+        weight.lerp_(_power(rest, self.gamma_pos, self.alpha_pos), present)
         if self.mode != NEGATIVE:
             weight.mul_(self._kept(logits, unobserved, prior))
-        return log_q.mul_(weight), weight.mul_(sign).mul_(log_slope)
+        return cost.mul_(weight), weight.mul_(opposite).mul_(cost_slope)
 
     def _kept(self, logits: Tensor, unobserved: Tensor, prior: Tensor) -> Tensor:
         """Return what each cell counts for after `mode`; `unobserved` is 1 or 0."""
         if self.mode == SELECTIVE:
-            return 1.0 - self._left_out(logits, unobserved, prior)
+            return self._left_out(logits, unobserved, prior).neg_().add_(1.0)
         observed = 1.0 - unobserved
         if self.mode == IGNORE:
             return observed
@@ -147,7 +147,6 @@ class ClassAwareSelectiveLoss(AnalyticLoss):
 
     def _left_out(self, logits: Tensor, unobserved: Tensor, prior: Tensor) -> Tensor:
         """Return 1 for unobserved cells that do not count, 0 for all others."""
-        left_out = torch.zeros_like(unobserved)
         n = min(self.likelihood_topk * logits.shape[0], logits.numel())
         if n > 0:
             # Where fewer are unobserved, the least is an observed one, below all logits, and all unobserved ones are
@@ -155,6 +154,8 @@ class ClassAwareSelectiveLoss(AnalyticLoss):
             ranked = torch.add(logits, 1.0 - unobserved, alpha=-_FAR)
             least = ranked.flatten().topk(n, sorted=False).values.min()
             left_out = ranked.ge_(least).mul_(unobserved)
+        else:
+            left_out = torch.zeros_like(unobserved)
         if prior.numel() == 0:
             return left_out
         if prior.shape[0] != logits.shape[1]:
@@ -166,6 +167,7 @@ def _power(rest: Tensor, gamma: float, factor: float) -> Tensor:
     """Return factor · rest^gamma, fresh; the default powers without `pow`, which takes ten times as long."""
     if gamma == 0.0:
         return torch.full_like(rest, factor)
-    if gamma == 2.0:
-        return rest.square().mul_(factor)
-    return rest * factor if gamma == 1.0 else rest.pow(gamma).mul_(factor)
+    if gamma == 1.0:
+        return rest * factor
+    power = rest.square() if gamma == 2.0 else rest.pow(gamma)
+    return power if factor == 1.0 else power.mul_(factor)

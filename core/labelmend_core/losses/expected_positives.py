@@ -44,7 +44,8 @@ class ExpectedPositives(MultiLabelLoss):
         """Return the loss of every cell, (B, K), each with the whole of the second term."""
         outside = logits.detach()
         value, slope = self._observed(outside, targets)
-        return with_slope(logits, value, slope) + surplus(logits, torch.sigmoid(outside), self.expected_positives)
+        p = torch.sigmoid(outside)
+        return with_slope(logits, value, slope) + surplus(logits, p, 1.0 - p, self.expected_positives)
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -72,15 +73,15 @@ class ExpectedPositives(MultiLabelLoss):
         return value.mul_(sign.abs()), slope.mul_(sign)
 
 
-def surplus(logits: Tensor, p: Tensor, expected_positives: float) -> Tensor:
+def surplus(logits: Tensor, p: Tensor, not_p: Tensor, expected_positives: float) -> Tensor:
     """Return ((mean over images of Σ p) - expected_positives)² / K², a scalar function of the logits.
 
     Args:
         logits: (B, K).
-        p: (B, K), their sigmoid, detached.
+        p, not_p: (B, K), their sigmoid and 1 less it, detached.
         expected_positives: of an image.
     """
     images, classes = logits.shape
     off = (p.sum() / images - expected_positives) / classes
-    slope = (1.0 - p).mul_(p).mul_(off * (2.0 / (images * classes)))
+    slope = (p * not_p).mul_(off * (2.0 / (images * classes)))
     return with_slope(logits, off.square(), slope)

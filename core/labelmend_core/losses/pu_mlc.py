@@ -73,7 +73,7 @@ class PUMLC(MultiLabelLoss):
         images = len(logits)
         temperature = self._temperature(outside)
         scaled = outside / temperature
-        p, slope = torch.sigmoid(scaled), torch.sigmoid(-scaled)  # slope: d ln Φ / dz, here of floor 0
+        p, slope = torch.sigmoid(scaled), (-scaled).sigmoid_()  # slope: d ln Φ / dz, here of floor 0
         balance = p.mean(dim=0).pow_(self.gamma)
         if self.floor > 0.0:
             slope.mul_(p).div_(p.add_(self.floor))  # p is Φ from here on, nowhere 0

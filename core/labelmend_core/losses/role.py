@@ -64,7 +64,8 @@ class RegularisedOnlineLabelEstimation(RememberingLoss):
         k = self.expected_positives
         cells = with_slope(logits, *self._half(network, estimated, targets))
         cells = cells + with_slope(estimate, *self._half(estimated, network, targets))
-        return cells + 0.5 * (surplus(logits, network.p, k) + surplus(estimate, estimated.p, k))
+        of_network = surplus(logits, network.p, network.not_p, k)
+        return cells + 0.5 * (of_network + surplus(estimate, estimated.p, estimated.not_p, k))
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
