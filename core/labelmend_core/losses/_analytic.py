@@ -51,7 +51,7 @@ def with_slope(logits: Tensor, value: Tensor, slope: Tensor) -> Tensor:
 
     Args:
         logits: (B, K).
-        value: (B, K), each of its own logit; or (K,), each of the logits of a class.
+        value: (B, K), each of its own logit; or (K,), each of the logits of a class; or (), of all.
         slope: (B, K).
     """
     cells: Tensor = _WithSlope.apply(logits, value, slope)
@@ -83,6 +83,19 @@ def choose(chosen: Tensor, value: Tensor, other: Tensor) -> Tensor:
         value, other: Any shape.
     """
     return torch.lerp(other, value, chosen)
+
+
+def present_in(targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return 1 where a class is present and 0 elsewhere, a fresh tensor of that dtype.
+
+    A comparison in place gives floats at once; turning booleans into floats takes three times as long.
+    """
+    return targets.to(dtype, copy=True).gt_(0.0)
+
+
+def unknown_in(targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return 1 where a target is 0, unobserved, and 0 elsewhere, a fresh tensor of that dtype."""
+    return targets.to(dtype, copy=True).eq_(0.0)
 
 
 def sign_of(present: Tensor) -> Tensor:
@@ -144,10 +157,11 @@ def both_terms(logits: Tensor, floor: float) -> BothTerms:
 
     With floor 0 both come from one logarithm, ln(1 + e^-|z|), and lose nothing.
     """
-    p, not_p = torch.sigmoid(logits), torch.sigmoid(-logits)
+    p, not_p = torch.sigmoid(logits), (-logits).sigmoid_()
     if floor == 0.0:
         smaller = F.softplus(logits.abs().neg_())
-        return BothTerms(p, not_p, smaller + F.relu(-logits), smaller + F.relu(logits), -not_p, p)
+        present = smaller - logits.clamp(max=0.0)
+        return BothTerms(p, not_p, present, smaller.add_(F.relu(logits)), -not_p, p)
     floored, not_floored, slope = p + floor, not_p + floor, p * not_p
     return BothTerms(
         p, not_p, floored.log().neg_(), not_floored.log().neg_(), (slope / floored).neg_(), slope / not_floored

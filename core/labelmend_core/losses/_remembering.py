@@ -1,5 +1,6 @@
 """Losses that keep something for every training image."""
 
+import torch
 from torch import Tensor
 
 from labelmend_core.errors import InputError
@@ -25,6 +26,8 @@ class RememberingLoss(MultiLabelLoss):
         if state is None or indices is None:
             raise InputError(f"Expected loss '{self.name}' to be told of the training labels by begin(targets) first.")
         n, k = state.shape
+        if torch.compiler.is_compiling():  # which cannot ask for the least and the greatest index
+            return state[indices]
         if k != logits.shape[1] or not 0 <= int(indices.min()) <= int(indices.max()) < n:
             raise InputError(
                 f"Expected indices from 0 to {n - 1} and {k} classes, as begin was told, got indices from "

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses._analytic import AnalyticLoss
+from labelmend_core.losses._analytic import AnalyticLoss, present_in
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 # From here on ln(1 + e^x) is x, to the last bit of float64.
@@ -66,7 +66,7 @@ class AngularMarginLoss(AnalyticLoss):
 
     def value_and_slope(self, cosines: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative in the cosines; see `AnalyticLoss`."""
-        present = targets.to(cosines.dtype).clamp(min=0.0)
+        present = present_in(targets, cosines.dtype)
         if self.smoothing > 0.0 or self._focused():
             return self._of_both_sides(cosines, present)
         # s (m - c) where present, else s (m + c): -ln sigmoid(-x) is ln(1 + e^x).

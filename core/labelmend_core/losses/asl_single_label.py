@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses._analytic import choose, with_slope
+from labelmend_core.losses._analytic import choose, present_in, with_slope
 from labelmend_core.losses._base import MultiLabelLoss
 from labelmend_core.losses._hyperparameter import Hyperparameter
 
@@ -46,7 +46,7 @@ class SingleLabelAsymmetricLoss(MultiLabelLoss):
         """Return the loss of every cell, (B, K)."""
         log_p = F.log_softmax(logits, dim=1)
         # A cell is a function of its own ln p alone; PyTorch's log-softmax takes the slope on to the logits.
-        value, slope = self._value_and_slope(log_p.detach(), (targets > 0).to(log_p.dtype))
+        value, slope = self._value_and_slope(log_p.detach(), present_in(targets, log_p.dtype))
         return with_slope(log_p, value, slope)
 
     def as_logits(self, outputs: Tensor) -> Tensor:

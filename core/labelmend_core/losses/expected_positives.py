@@ -1,15 +1,11 @@
 """Expected positive regularisation: of what is not known to be present, only the expected number is."""
 
-from typing import Any
-
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from labelmend_core.losses._analytic import floored_term
+from labelmend_core.losses._analytic import floored_term, with_slope
 from labelmend_core.losses._base import MultiLabelLoss
 from labelmend_core.losses._hyperparameter import FLOOR, Hyperparameter
 
@@ -26,9 +22,9 @@ class ExpectedPositives(MultiLabelLoss):
 
     Targets: 0 is unknown; -1 is a verified negative, -ln(1 - p).
 
-    Source: Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv 2106.09708, EPR,
-    and the authors' code, which adds 1e-5 within the logarithm (`floor`) and knows no verified negatives. Its k:
-    VOC 1.5, COCO 2.9, NUS-WIDE 1.9, CUB 31.4.
+    Source: Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv 2106.09708, section
+    3.3 (EPR), and the authors' code, which adds 1e-5 within the logarithm (`floor`) and knows no verified
+    negatives. Its k: VOC 1.5, COCO 2.9, NUS-WIDE 1.9, CUB 31.4.
 
     Example:
         >>> import torch
@@ -46,12 +42,10 @@ class ExpectedPositives(MultiLabelLoss):
 
     def cells(self, logits: Tensor, targets: Tensor, epoch: int, indices: Tensor | None) -> Tensor:
         """Return the loss of every cell, (B, K), each with the whole of the second term."""
-        z = logits.detach()
-        p = torch.sigmoid(z)
-        off = p.sum() / len(z) - self.expected_positives
-        value, slope = self._observed(z, p, targets, (off / z.shape[1]).square())
-        cells: Tensor = _WithCount.apply(logits, value, slope, p, 2.0 * off / (len(z) * z.shape[1] ** 2))
-        return cells
+        outside = logits.detach()
+        value, slope = self._observed(outside, targets)
+        p = torch.sigmoid(outside)
+        return with_slope(logits, value, slope) + surplus(logits, p, 1.0 - p, self.expected_positives)
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -72,28 +66,22 @@ class ExpectedPositives(MultiLabelLoss):
             gradients.append(gradient[0, 0].item())
         return np.array(values), np.array(gradients)
 
-    def _observed(self, logits: Tensor, p: Tensor, targets: Tensor, more: Tensor) -> tuple[Tensor, Tensor]:
-        """Return cross-entropy of observed cells and 0 elsewhere, plus `more`, and the derivative of the first."""
-        sign = targets.to(logits.dtype)  # 0 where unobserved
-        observed = sign.abs()
-        if self.floor == 0.0:
-            value = torch.addcmul(more, observed, F.logsigmoid(sign * logits), value=-1.0)
-            return value, observed * p - sign.clamp(min=0.0)
+    def _observed(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cross-entropy of observed cells and 0 elsewhere, and its derivative."""
+        sign = targets.to(logits.dtype, copy=True).sign_()  # 0 where unobserved
         value, slope = floored_term(sign * logits, self.floor)
-        return observed * value + more, sign * slope
+        return value.mul_(sign.abs()), slope.mul_(sign)
 
 
-class _WithCount(torch.autograd.Function):
-    """Gives cells their own slope and, each of them, that of the one count of all p."""
+def surplus(logits: Tensor, p: Tensor, not_p: Tensor, expected_positives: float) -> Tensor:
+    """Return ((mean over images of Σ p) - expected_positives)² / K², a scalar function of the logits.
 
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, cells: Tensor, slope: Tensor, p: Tensor, per_p: Tensor) -> Tensor:
-        ctx.save_for_backward(slope, p, per_p)
-        return cells
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None, None]:
-        slope, p, per_p = ctx.saved_tensors
-        of_count = torch.addcmul(p, p, p, value=-1.0).mul_(grad_output.sum() * per_p)
-        return of_count.addcmul_(grad_output, slope), None, None, None, None
+    Args:
+        logits: (B, K).
+        p, not_p: (B, K), their sigmoid and 1 less it, detached.
+        expected_positives: of an image.
+    """
+    images, classes = logits.shape
+    off = (p.sum() / images - expected_positives) / classes
+    slope = (p * not_p).mul_(off * (2.0 / (images * classes)))
+    return with_slope(logits, off.square(), slope)

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelmend_core.losses._analytic import AnalyticLoss, focal_term, sign_of
+from labelmend_core.losses._analytic import AnalyticLoss, focal_term, present_in, sign_of
 from labelmend_core.losses._hyperparameter import Hyperparameter
+from labelmend_core.losses._largest import nth_largest
 
 # The unobserved cells beside which `curve` varies one.
 _CURVE_LOGITS = (-6.0, 2.0)
@@ -32,7 +33,7 @@ class _LargeLoss(AnalyticLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `AnalyticLoss`. Which cells are modified has no gradient."""
-        sign = sign_of((targets > 0).to(logits.dtype))
+        sign = sign_of(present_in(targets, logits.dtype))
         value, slope = focal_term(sign * logits, 0.0)
         slope.mul_(sign)
         n = math.ceil(logits.numel() * min(self.delta * epoch, 1.0))
@@ -63,7 +64,7 @@ def largest(value: Tensor, among: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """
     # Nothing is counted, which a GPU would have to wait for: cells that do not take part have the value -1.
     ranked = value.masked_fill(~among, -1.0)
-    least = ranked.flatten().topk(n, sorted=False).values.min()
+    least = nth_largest(ranked, n)
     return among & (ranked >= least), among & (ranked > least)
 
 

@@ -5,10 +5,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from labelmend_core.losses._analytic import both_terms, with_slope
+from labelmend_core.losses._analytic import BothTerms, both_terms, with_slope
 from labelmend_core.losses._base import Reduction
 from labelmend_core.losses._hyperparameter import FLOOR, Hyperparameter, Value
 from labelmend_core.losses._remembering import RememberingLoss
+from labelmend_core.losses.expected_positives import surplus
 
 # What the estimate of a cell starts from: sure where somebody looked, near one half elsewhere.
 _OBSERVED_LOGIT = 5.2933  # of p = .995
@@ -59,10 +60,12 @@ class RegularisedOnlineLabelEstimation(RememberingLoss):
     def cells(self, logits: Tensor, targets: Tensor, epoch: int, indices: Tensor | None) -> Tensor:
         """Return the loss of every cell, (B, K), each with the whole of both regularisers."""
         estimate = self.rows(self.estimate, logits, indices).to(logits.dtype)
-        of_network = self._half(logits.detach(), estimate.detach(), targets)
-        of_estimate = self._half(estimate.detach(), logits.detach(), targets)
-        cells = with_slope(logits, *of_network) + with_slope(estimate, *of_estimate)
-        return cells + 0.5 * (self._surplus(logits) + self._surplus(estimate))
+        network, estimated = both_terms(logits.detach(), self.floor), both_terms(estimate.detach(), self.floor)
+        k = self.expected_positives
+        cells = with_slope(logits, *self._half(network, estimated, targets))
+        cells = cells + with_slope(estimate, *self._half(estimated, network, targets))
+        of_network = surplus(logits, network.p, network.not_p, k)
+        return cells + 0.5 * (of_network + surplus(estimate, estimated.p, estimated.not_p, k))
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -73,19 +76,15 @@ class RegularisedOnlineLabelEstimation(RememberingLoss):
         """
         grid = torch.from_numpy(np.array(logits, dtype=np.float64))
         estimate = torch.full_like(grid, _OBSERVED_LOGIT * target)
-        value, slope = self._half(grid, estimate, torch.full_like(grid, target))
+        terms = both_terms(grid, self.floor)
+        value, slope = self._half(terms, both_terms(estimate, self.floor), torch.full_like(grid, target))
         return value.numpy(), slope.numpy()
 
-    def _half(self, logits: Tensor, others: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _half(self, terms: BothTerms, others: BothTerms, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return half the cross-entropy with the other one's p and the observed labels, and its derivative."""
-        terms = both_terms(logits, self.floor)
-        positive = torch.sigmoid(others).add_(targets > 0).mul_(0.5)
-        negative = torch.sigmoid(-others).add_(targets < 0).mul_(0.5)
+        positive = targets.to(others.p.dtype, copy=True).gt_(0.0).add_(others.p).mul_(0.5)
+        negative = targets.to(others.p.dtype, copy=True).lt_(0.0).add_(others.not_p).mul_(0.5)
         return (
             (positive * terms.present).addcmul_(negative, terms.absent),
-            (positive * terms.present_slope).addcmul_(negative, terms.absent_slope),
+            positive.mul_(terms.present_slope).addcmul_(negative, terms.absent_slope),
         )
-
-    def _surplus(self, logits: Tensor) -> Tensor:
-        images, classes = logits.shape
-        return ((torch.sigmoid(logits).sum() / images - self.expected_positives) / classes).square()

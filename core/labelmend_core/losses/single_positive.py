@@ -1,8 +1,19 @@
 """Baselines for a single positive label an image: weak and smoothed assumed negatives, entropy maximisation."""
 
+import torch
+import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from torch import Tensor
 
-from labelmend_core.losses._analytic import ElementwiseLoss, both_terms, choose, floored_term, sign_of
+from labelmend_core.losses._analytic import (
+    ElementwiseLoss,
+    both_terms,
+    choose,
+    floored_term,
+    focal_term,
+    present_in,
+    sign_of,
+    unknown_in,
+)
 from labelmend_core.losses._hyperparameter import FLOOR, UNOBSERVED_WEIGHT, Hyperparameter
 
 
@@ -29,11 +40,11 @@ class WeakAssumedNegatives(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        sign = sign_of((targets > 0).to(logits.dtype))
+        sign = sign_of(present_in(targets, logits.dtype))
         value, slope = floored_term(sign * logits, self.floor)
         # A curve, of shape (G,), is that of two classes.
         others = max(logits.shape[-1] - 1, 1) if logits.ndim > 1 else 1
-        weight = (targets == 0).to(logits.dtype).mul_(1.0 / others - 1.0).add_(1.0)
+        weight = unknown_in(targets, logits.dtype).mul_(1.0 / others - 1.0).add_(1.0)
         return value.mul_(weight), slope.mul_(weight.mul_(sign))
 
 
@@ -64,7 +75,14 @@ class SmoothedAssumedNegatives(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        present = (targets > 0).to(logits.dtype).mul_(1.0 - 2.0 * self.smoothing).add_(self.smoothing)
+        present = present_in(targets, logits.dtype)
+        if self.floor == 0.0:
+            # The other side costs -ln(1 - q) = -ln q + x, q being the sigmoid of x: one logarithm serves both.
+            sign = sign_of(present)
+            x = sign * logits
+            value, slope = focal_term(x, 0.0)
+            return value.add_(x, alpha=self.smoothing), slope.add_(self.smoothing).mul_(sign)
+        present.mul_(1.0 - 2.0 * self.smoothing).add_(self.smoothing)
         terms = both_terms(logits, self.floor)
         return choose(present, terms.present, terms.absent), choose(present, terms.present_slope, terms.absent_slope)
 
@@ -96,7 +114,9 @@ class EntropyMaximisation(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        present, unknown = (targets > 0).to(logits.dtype), (targets == 0).to(logits.dtype)
+        if self.floor == 0.0:
+            return self._without_floor(logits, targets)
+        present, unknown = present_in(targets, logits.dtype), unknown_in(targets, logits.dtype)
         terms = both_terms(logits, self.floor)
         entropy = choose(terms.p, terms.present, terms.absent)
         slope = choose(terms.p, terms.present_slope, terms.absent_slope)
@@ -107,3 +127,18 @@ class EntropyMaximisation(ElementwiseLoss):
             choose(unknown, entropy.mul_(-self.alpha), value_seen),
             choose(unknown, slope.mul_(-self.alpha), slope_seen),
         )
+
+    def _without_floor(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        # With s = ln(1 + e^-|z|), a seen cell of the logit x for what it is costs s + relu(-x), and the entropy is
+        # s + |z| q, q = sigmoid(-|z|) being the smaller of p and 1 - p: one logarithm, and nothing cancels.
+        sign = targets.to(logits.dtype, copy=True).sign_()
+        unknown = sign.abs().sub_(1.0).mul_(self.alpha)  # -alpha where unknown, else 0
+        x = sign * logits  # 0 where unknown
+        size = logits.abs()
+        opposite = -size
+        s, q = F.softplus(opposite), torch.sigmoid(opposite)
+        value = torch.mul(s, sign.abs().add_(unknown)).add_(F.relu(-x))
+        value.addcmul_(size.mul_(q), unknown)
+        # The derivative of the entropy is -z q (1 - q).
+        slope = unknown.mul_(logits).mul_(q).mul_(q.sub_(1.0))
+        return value, slope.addcmul_(sign, x.neg_().sigmoid_(), value=-1.0)
