@@ -10,6 +10,7 @@ import torch
 from labelmend_app.benchmarks import heads, papers
 from labelmend_app.benchmarks.arena import Arena, compete, settings_for
 from labelmend_app.cli import main
+from labelmend_core.errors import InputError
 from labelmend_core.models import BackboneSpec
 from labelmend_core.training import RunSettings, Schedule
 from labelmend_core.types import LabelMatrix
@@ -49,6 +50,13 @@ def test_every_loss_gets_its_best_rate_and_a_figure_for_each_seed(arena) -> None
         assert len(row.maps) == 2
         assert min(row.maps) > 0.5
     assert rows[2].mean > rows[0].mean  # more labels
+
+
+def test_only_the_noise_that_is_asked_for(arena) -> None:
+    assert list(papers.with_noise(arena, ["75 %"]).labels) == ["75 %"]
+    assert list(papers.with_noise(arena, []).labels) == list(arena.labels)
+    with pytest.raises(InputError, match="got 'half'"):
+        papers.with_noise(arena, ["half"])
 
 
 def test_one_half_chooses_and_the_other_measures(arena) -> None:
