@@ -30,7 +30,9 @@ def test_every_registered_loss_can_be_drawn_with_its_fields(open_screen, charts)
     page = open_screen("loss_lab", losses=sorted(LOSSES))
     drawn = {trace["name"] for trace in charts(page)[0]["data"]}
     assert drawn == set(LOSSES)
-    fields = {w.key for w in (*page.slider, *page.number_input, *page.toggle) if w.key.startswith("lab.")}
+    fields = {
+        w.key for w in (*page.slider, *page.number_input, *page.toggle, *page.selectbox) if w.key.startswith("lab.")
+    }
     assert fields == {f"lab.{name}.{row.name}" for name, loss in LOSSES.items() for row in loss.hyperparameters}
 
 
