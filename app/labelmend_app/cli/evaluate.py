@@ -118,7 +118,9 @@ def _lines(
     shown: "Images", found: "Measured", seen: "SeenBefore | None", threshold: float, *, per_class: bool
 ) -> list[str]:
     evaluation, left_out = found.evaluation, found.evaluation.left_out
-    reading = "absent" if found.unobserved == "absent" else "unknown and left out"
+    reading = "Unobserved cells count as absent."
+    if found.unobserved == "left_out":
+        reading = f"Partial labels: {found.known:.1%} of the cells are known, the others are left out."
     lines = [
         f"mAP {_figure(evaluation.mean_average_precision)} on {shown.name}: {found.n_images:,} images, "
         f"{len(found.class_names):,} classes",
@@ -126,7 +128,7 @@ def _lines(
         f"{f'p > {threshold:g}':<22} {_figure(evaluation.cf1)} {_figure(evaluation.of1)}",
         f"{'top 3':<22} {_figure(found.top.cf1)} {_figure(found.top.of1)}",
         f"{f'top 3 with p > {threshold:g}':<22} {_figure(found.top_above.cf1)} {_figure(found.top_above.of1)}",
-        f"Known are {found.known:.1%} of the cells; unobserved ones count as {reading}.",
+        reading,
     ]
     if left_out:
         why = "a positive" if found.unobserved == "absent" else "a positive and a verified negative"
