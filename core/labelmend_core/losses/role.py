@@ -25,9 +25,10 @@ class RegularisedOnlineLabelEstimation(RememberingLoss):
 
     Targets: 1 and -1 are observed, present and absent; 0 is unknown.
 
-    Source: Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv 2106.09708, section 3.3
-    (ROLE), and the authors' code, which adds 1e-5 within the logarithms (`floor`), gives the estimates ten times the
-    network's learning rate, and has no loss of observed negatives, only estimates that start from them. Its k: VOC 1.5, COCO 2.9, NUS-WIDE 1.9, CUB 31.4.
+    Source: Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv 2106.09708, section
+    3.3 (ROLE), and the authors' code, which adds 1e-5 within the logarithms (`floor`), gives the estimates ten
+    times the network's learning rate, and has no loss of observed negatives, only estimates that start from them.
+    Its k: VOC 1.5, COCO 2.9, NUS-WIDE 1.9, CUB 31.4.
 
     Example:
         >>> import torch
