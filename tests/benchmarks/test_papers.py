@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from labelmend_app.benchmarks import heads, papers
-from labelmend_app.benchmarks.arena import Arena, compete, settings_for
+from labelmend_app.benchmarks.arena import Arena, compete, settings_for, with_fewer
 from labelmend_app.cli import main
 from labelmend_core.errors import InputError
 from labelmend_core.models import BackboneSpec
@@ -90,6 +90,15 @@ def test_a_stopped_benchmark_goes_on_where_it_was(arena, tmp_path, monkeypatch: 
     assert len(calls) == 3
     assert [row.lr for row in again] == [row.lr for row in whole]
     np.testing.assert_allclose([row.maps for row in again], [row.maps for row in whole])
+
+
+def test_fewer_images_are_the_first_ones(arena) -> None:
+    fewer = with_fewer(arena, 100)
+    assert len(fewer.inputs) == 100 + V
+    torch.testing.assert_close(fewer.inputs[:100], arena.inputs[:100])
+    torch.testing.assert_close(fewer.inputs[100:], arena.inputs[N:])
+    np.testing.assert_array_equal(fewer.labels["40 %"].dense(), arena.labels["40 %"].dense()[:100])
+    assert with_fewer(arena, 10_000).labels["40 %"] == arena.labels["40 %"]
 
 
 def test_each_head_is_trained_with_the_losses_that_it_can_take(arena) -> None:

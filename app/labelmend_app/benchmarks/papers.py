@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from labelmend_app.benchmarks.arena import Arena, Result, compete, settings_for
+from labelmend_app.benchmarks.arena import RELEASED, Arena, Result, compete, settings_for
 from labelmend_core.errors import InputError
 from labelmend_core.losses import LOSSES
 from labelmend_core.training import RunSettings
 
-# What the papers' own configurations have instead of the defaults.
-_RELEASED = {"aam": {"scale": 23.0, "margin": 0.0, "balance": 0.7}}
+# What a paper has for one kind of noise only.
 _FOR_NOISE = {("75 %", "splc"): {"tau": 0.65}}
 Show = Callable[[str, int, int], None]
 
@@ -59,7 +58,7 @@ def run(arena: Arena, *, losses: Sequence[str], seeds: int, show: Show, keep: Pa
     total, done = len(arena.labels) * len(losses) * each, 0
     for noise in arena.labels:
         for loss in losses:
-            hyperparameters = _FOR_NOISE.get((noise, loss)) or _RELEASED.get(loss, {})
+            hyperparameters = _FOR_NOISE.get((noise, loss)) or RELEASED.get(loss, {})
             base = settings_for(arena, loss, hyperparameters=hyperparameters)
             found = {}
             for lr in arena.rates:
