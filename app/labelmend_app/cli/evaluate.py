@@ -30,8 +30,8 @@ def evaluate(
     unobserved: Annotated[
         str | None,
         typer.Option(
-            help="What a 0 is: absent, left_out (unknown), or auto: unknown if there is a -1. Default: what the run was "
-            "told, auto for --labels."
+            help="What a 0 is: absent, left_out (unknown), or auto: unknown if there is a -1; as the run was told, "
+            "auto for --labels."
         ),
     ] = None,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Predicted is what has a higher p.")] = 0.5,
