@@ -28,8 +28,12 @@ def evaluate(
     classes: Annotated[Path | None, typer.Option(help="File with one class name a line, for --labels.")] = None,
     format_name: Annotated[str, typer.Option("--format", help="list, csv, csv-wide, coco, voc, or auto.")] = "auto",
     unobserved: Annotated[
-        str, typer.Option(help="What a 0 is: absent, left_out (unknown), or auto: unknown if there is a -1.")
-    ] = "auto",
+        str | None,
+        typer.Option(
+            help="What a 0 is: absent, left_out (unknown), or auto: unknown if there is a -1; as the run was told, "
+            "auto for --labels."
+        ),
+    ] = None,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Predicted is what has a higher p.")] = 0.5,
     per_class: Annotated[bool, typer.Option("--per-class", help="Average precision of every class as well.")] = False,
     weights: Annotated[
@@ -64,8 +68,9 @@ def evaluate(
     else:
         with opened(workspace) as project:
             shown = split_of(project, kinds[split], size)
+    reading = unobserved or ("auto" if labels is not None else trained.settings.unobserved)
     with progress_bar() as bar:
-        found = measure(trained, shown, unobserved=unobserved, threshold=threshold, batch_size=batch_size, show=bar)
+        found = measure(trained, shown, unobserved=reading, threshold=threshold, batch_size=batch_size, show=bar)
     seen = seen_before(path, shown)
     record = _record(path, shown, found, seen, threshold, per_class=per_class)
     answer("\n".join(_lines(shown, found, seen, threshold, per_class=per_class)), record, as_json)

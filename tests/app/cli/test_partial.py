@@ -69,6 +69,20 @@ def test_partial_labels_are_trained_on_and_measured_against_complete_and_partial
     assert left_out["map"] != complete["map"]
 
 
+@pytest.mark.parametrize("unobserved", ["auto", "absent"])
+def test_training_and_evaluation_read_partial_validation_labels_alike(labelmend, splits, unobserved: str) -> None:
+    tables = [_planted(labelmend, one, splits.classes, "0.5")[0] for one in (splits.train, splits.validation)]
+    labelmend("import", tables[0], "--images", splits.images, "--validation", tables[1])
+
+    trained = labelmend("train", "--loss", "csl", *TWO_EPOCHS, "--unobserved", unobserved, "--json").json
+    found = labelmend("evaluate", "--json").json
+
+    assert found["unobserved"] == ("left_out" if unobserved == "auto" else "absent")
+    assert [found[name] for name in ("map", "cf1", "of1")] == pytest.approx(
+        [trained[name] for name in ("map", "cf1", "of1")], abs=1e-6
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "apart"),
     [(["bce"], False), (["bce", "--set", "unobserved_weight=0"], True), (["csl"], True), (["em"], True)],
