@@ -11,6 +11,7 @@ from torch import nn
 
 from labelmend_core.losses import build_loss
 from labelmend_core.models import build_backbone
+from labelmend_core.models.backbone import RANDOM
 from labelmend_core.models.heads import HEADS, Head
 from labelmend_core.run_folder import RunFolder
 from labelmend_core.training.assembly import head_of, loss_of, probabilities
@@ -51,7 +52,9 @@ def train_probe(
     torch.manual_seed(settings.seed)  # a random backbone is the same one when the run is repeated
     takes = HEADS[settings.head].takes
     backbone = build_backbone(settings.backbone, takes=takes)
-    folder = features_folder / settings.backbone.fingerprint(takes)
+    # A random backbone is another one with every seed.
+    seeded = f"-{settings.seed}" if settings.backbone.weights == RANDOM else ""
+    folder = features_folder / f"{settings.backbone.fingerprint(takes)}{seeded}"
     features = extract_features(
         backbone,
         data.images,

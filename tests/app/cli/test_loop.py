@@ -127,3 +127,12 @@ def test_a_class_without_a_label_is_named_and_left_out(labelmend, scenes) -> Non
     assert done.json["classes_without_a_label"] == ["unicorn"]
     trained = labelmend("train", *TWO_EPOCHS, "--folds", "2", "--json")
     assert 10 in trained.json["left_out"]
+
+
+def test_a_probe_with_another_seed_looks_through_another_random_backbone(imported) -> None:
+    for seed in ("1", "2"):
+        assert imported("train", *TWO_EPOCHS, "--folds", "2", "--seed", seed).code == 0
+    folders = [path for path in (imported.workspace / "features").iterdir() if path.is_dir()]
+    features = [np.load(path / "features.npy") for path in folders]
+    assert len(features) == 2
+    assert not np.array_equal(*features)
