@@ -189,6 +189,8 @@ class _Loop:
         seconds = 0.0
         if self.recorder is not None:
             logits, gradients = self.loss.as_logits(outputs.detach()), outputs.grad
+            if self.loss.input_kind == "cosines" and gradients is not None:
+                gradients = gradients / self.loss.as_logits(gradients.new_ones(()))  # of the logits, as `logits`
             seconds = self._recorded(Recorder.observe, batch.indices, logits, gradients)
         if self.sam > 0:
             self._look_around(batch)
