@@ -33,6 +33,7 @@ class PresetFigure:
         curves: Loss and hyperparameters of each; a loss may be there more than once.
         axis: "pred_prob" or "logit".
         epoch: 0-based.
+        same_height: Whether their shapes are to be compared, since their scales differ.
     """
 
     name: str
@@ -40,6 +41,7 @@ class PresetFigure:
     curves: tuple[tuple[str, Mapping[str, Value]], ...]
     axis: str = "pred_prob"
     epoch: int = 1
+    same_height: bool = False
 
 
 _ASL = "Ridnik et al. 2021, arXiv 2009.14119"
@@ -99,7 +101,7 @@ PRESETS: tuple[Preset, ...] = (
 FIGURES: tuple[PresetFigure, ...] = (
     PresetFigure(
         "ASL: what focusing and shifting do",
-        f"{_ASL}, the analysis of gradients; its shift of .2 is taken from no figure of the paper",
+        f"{_ASL}, the analysis of gradients; its shift of .2 is not taken from the paper",
         (
             ("bce", {}),
             ("focal", {}),
@@ -117,15 +119,17 @@ FIGURES: tuple[PresetFigure, ...] = (
         f"{_AAM}, the released configurations",
         (("asl", {}), ("aam", _AAM_COCO), ("aam", _AAM_VOC)),
         axis="logit",
+        same_height=True,
     ),
     PresetFigure(
         "PU-MLC on COCO and on VOC",
         f"{_PU}, the authors' code",
         (("bce", {}), ("pu_mlc", {}), ("pu_mlc", {"alpha": 2.0, "gamma": 0.85})),
         axis="logit",
+        same_height=True,
     ),
     PresetFigure(
-        "One label an image: what unknown cells are told",
+        "One label an image",
         f"{_EPR}; {_EM}; {_LL}",
         (("bce", {}), ("wan", {}), ("an_ls", {}), ("em", {}), ("ll_r", {}), ("ll_ct", {})),
         epoch=5,
