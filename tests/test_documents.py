@@ -15,7 +15,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "BENCHMARKS.md")
-N_IMAGES = 150
+N_IMAGES, N_TEST = 150, 30
 READY = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -25,12 +25,12 @@ def _blocks(document: str, language: str) -> list[str]:
 
 
 def _digits(folder: Path) -> dict[str, str]:
-    """Lay out a user's folder: photos, labels.txt, classes.txt; return the backbone to use."""
+    """Lay out a user's folder: photos, labels.txt, test.txt, classes.txt; return the backbone to use."""
     from labelmend_datasets.digits import make_scenes
 
-    made = make_scenes(folder / "photos", N_IMAGES, np.random.default_rng(0), 32)
+    made = make_scenes(folder / "photos", N_IMAGES + N_TEST, np.random.default_rng(0), 32)
     lines = [f"{name},{' '.join(map(str, made.given_labels.positives(i)))}" for i, name in enumerate(made.image_ids)]
-    (folder / "labels.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _lists(folder, lines)
     (folder / "classes.txt").write_text("\n".join(made.class_names) + "\n", encoding="utf-8")
     return {"LABELMEND_BACKBONE": "test_resnet", "LABELMEND_WEIGHTS": "random", "LABELMEND_IMAGE_SIZE": "32"}
 
@@ -38,8 +38,8 @@ def _digits(folder: Path) -> dict[str, str]:
 def _photographs(folder: Path, shared: Path) -> dict[str, str]:
     """The same with real photographs and ImageNet weights."""
     data = shared / "data" / "coco18"
-    lines = (data / "train_0.4left.txt").read_text(encoding="utf-8").splitlines()[:N_IMAGES]
-    (folder / "labels.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = (data / "train_0.4left.txt").read_text(encoding="utf-8").splitlines()
+    _lists(folder, lines[: N_IMAGES + N_TEST])
     shutil.copyfile(data / "classes.txt", folder / "classes.txt")
     (folder / "photos").symlink_to(data / "images")
     return {
@@ -50,6 +50,11 @@ def _photographs(folder: Path, shared: Path) -> dict[str, str]:
         "LABELMEND_PIXEL_MEAN": "0.5",
         "LABELMEND_PIXEL_STD": "0.5",
     }
+
+
+def _lists(folder: Path, lines: list[str]) -> None:
+    (folder / "labels.txt").write_text("\n".join(lines[:N_IMAGES]) + "\n", encoding="utf-8")
+    (folder / "test.txt").write_text("\n".join(lines[N_IMAGES:]) + "\n", encoding="utf-8")
 
 
 def _shell(command: str, folder: Path, environment: dict[str, str]) -> None:
@@ -82,6 +87,9 @@ def test_the_commands_of_the_readme_run_in_their_order(
     commands = [line for block in _blocks("README.md", "sh") for line in block.splitlines() if line.strip()]
     assert [line.split()[1] for line in commands] == [
         "import", "train", "suggest", "review", "export", "train", "status",
+        "train", "train", "recipes", "recipes",
+        "evaluate",
+        "noise", "import", "train", "evaluate",
     ]  # fmt: skip
     for command in commands:
         _shell(command, tmp_path, environment)

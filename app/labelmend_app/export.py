@@ -70,6 +70,18 @@ def export(workspace: Workspace, destination: Path, policy: Policy = Policy.LATE
     return [*written, table]
 
 
+def n_negatives_lost(workspace: Workspace, changed: pd.DataFrame) -> int:
+    """Return how many verified negatives the exported annotations cannot hold, so that only the list of changes does.
+
+    Args:
+        workspace: read, not changed.
+        changed: of `changes`.
+    """
+    if _format(workspace).holds_absent(workspace.source):
+        return 0
+    return int((changed["after"] == _WORD[ABSENT]).sum())
+
+
 def is_one_file(workspace: Workspace) -> bool:
     """Return whether the annotations are a single file, beside the list of changes."""
     return not (_format(workspace).is_folder or _format(workspace).boxes)

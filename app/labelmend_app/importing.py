@@ -29,20 +29,17 @@ def import_annotations(
         images: folder that the image names are relative to.
         format_name: one of `FORMATS`, or "auto".
         classes: file with one class name a line, for formats that hold indices.
-        validation: annotations of the same format whose images are measured on and never trained on.
+        validation: annotations whose images are measured on and never trained on; of the same format where one is
+            named, of any where it is "auto".
 
     Raises:
         InputError: anything wrong with the files; no workspace is made.
     """
-    if format_name not in (AUTO, *FORMATS):
-        raise InputError(f"Expected a format among {', '.join((AUTO, *FORMATS))}, got {format_name!r}")
-    if not images.is_dir():
-        raise InputError(f"Expected a folder of images at {images}, found none; name it with --images")
-    if not source.exists():
-        raise InputError(f"Expected annotations at {source}, found nothing; is the path right?")
-    name = recognise(source) if format_name == AUTO else format_name
-    dataset = _read(name, source, classes, images)
-    measured = None if validation is None else _read(name, validation, classes, images)
+    name, dataset = read_annotations(source, images, format_name=format_name, classes=classes)
+    measured = None
+    if validation is not None:
+        # Partial labels come as a table, the complete ones that they are measured on often as a list.
+        _, measured = read_annotations(validation, images, format_name=format_name, classes=classes)
     return Workspace.create(
         folder,
         dataset,
@@ -52,6 +49,30 @@ def import_annotations(
         classes=classes,
         validation=measured,
     )
+
+
+def read_annotations(
+    source: Path, images: Path, *, format_name: str = AUTO, classes: Path | None = None
+) -> tuple[str, AnnotatedDataset]:
+    """Return the format and the content of annotations whose images are all there.
+
+    Args:
+        source: annotation file or folder.
+        images: folder that the image names are relative to.
+        format_name: one of `FORMATS`, or "auto".
+        classes: file with one class name a line, for formats that hold indices.
+
+    Raises:
+        InputError: anything wrong with the files.
+    """
+    if format_name not in (AUTO, *FORMATS):
+        raise InputError(f"Expected a format among {', '.join((AUTO, *FORMATS))}, got {format_name!r}")
+    if not images.is_dir():
+        raise InputError(f"Expected a folder of images at {images}, found none; name it with --images")
+    if not source.exists():
+        raise InputError(f"Expected annotations at {source}, found nothing; is the path right?")
+    name = recognise(source) if format_name == AUTO else format_name
+    return name, _read(name, source, classes, images)
 
 
 def _read(name: str, source: Path, classes: Path | None, images: Path) -> AnnotatedDataset:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from labelmend_core.detection import labels_of_run
 from labelmend_core.errors import ImageError, InputError
 from labelmend_core.ledger import RunRecord, Status
+from labelmend_core.metrics import how_to_read_unobserved
 from labelmend_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _run(workspace: Workspace, run_id: str, settings: "RunSettings", show: Show 
         workspace,
         run_id,
         settings,
-        lambda progress: _load(workspace, run_id, images, progress),
+        lambda progress: _load(workspace, run_id, images, settings.unobserved, progress),
         show=show,
         workers=workers,
     )
@@ -91,7 +92,9 @@ def image_tensors(workspace: Workspace, image_size: int) -> "ImageTensors":
     return ImageTensors([workspace.image_folder / path for path in paths], image_size, cache)
 
 
-def _load(workspace: Workspace, run_id: str, images: "ImageTensors", progress: "Progress") -> "TrainingData":
+def _load(
+    workspace: Workspace, run_id: str, images: "ImageTensors", unobserved: str, progress: "Progress"
+) -> "TrainingData":
     from labelmend_core.training import TrainingData
 
     validation = workspace.validation
@@ -107,4 +110,8 @@ def _load(workspace: Workspace, run_id: str, images: "ImageTensors", progress: "
         validation_labels=None if validation is None else validation.given_labels,
         unreadable=unreadable,
         class_names=tuple(workspace.dataset.class_names),
+        unobserved=how_to_read_unobserved(workspace.dataset.given_labels, unobserved),
+        validation_unobserved="absent"
+        if validation is None
+        else how_to_read_unobserved(validation.given_labels, unobserved),
     )

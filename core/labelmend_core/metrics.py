@@ -1,4 +1,8 @@
-"""How good predictions and suggestions are: average precision by class and by cell, CF1, OF1; higher is better."""
+"""How good predictions and suggestions are: average precision by class and by cell, CF1, OF1; higher is better.
+
+An unobserved cell is either absent (labels that are annotated completely) or unknown, and then left out of every
+metric (partial labels); `how_to_read_unobserved` is the one place that tells which.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
@@ -8,8 +12,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from labelmend_core.errors import InputError
+from labelmend_core.types import LabelMatrix
 
 Unobserved = Literal["absent", "left_out"]
+UnobservedChoice = Literal["auto", "absent", "left_out"]
 
 
 class F1(NamedTuple):
@@ -36,6 +42,33 @@ class Evaluation:
     cf1: float
     of1: float
     left_out: tuple[int, ...]
+
+
+def how_to_read_unobserved(given_labels: LabelMatrix, choice: str = "auto") -> Unobserved:
+    """Return what an unobserved cell of these labels is: "absent", or unknown and "left_out".
+
+    By itself it is left out where the labels hold a verified negative: who writes down that a class is absent
+    does so because elsewhere nobody knows. Labels without any are annotated completely, and 0 is absent.
+
+    Args:
+        given_labels: (N, K), as they were imported. Not corrected ones: a decision that rejects a suggestion is a
+            verified negative, too, and does not make complete labels partial.
+        choice: "auto" for that rule; "absent" or "left_out" is what somebody who knows better says.
+
+    Raises:
+        InputError: another choice.
+
+    Example:
+        >>> how_to_read_unobserved(LabelMatrix.from_dense([[1, 0, 0], [0, 1, 0]]))
+        'absent'
+        >>> how_to_read_unobserved(LabelMatrix.from_dense([[1, 0, -1], [0, 1, 0]]))
+        'left_out'
+    """
+    if choice == "auto":
+        return "left_out" if given_labels.negatives_per_class().any() else "absent"
+    if choice not in get_args(Unobserved):
+        raise InputError(f"Expected unobserved to be one of {', '.join(get_args(UnobservedChoice))}, got {choice!r}.")
+    return "absent" if choice == "absent" else "left_out"
 
 
 def evaluate(
@@ -143,18 +176,57 @@ def cf1_of1(
         InputError: See `average_precision_per_class`.
     """
     _check(labels, scores, unobserved)
-    predicted, present = scores > threshold, labels == 1
-    if unobserved == "left_out":
-        predicted = predicted & (labels != 0)
-    hits = (predicted & present).sum(axis=0)
-    predictions, positives = predicted.sum(axis=0), present.sum(axis=0)
-    judged = positives > 0
-    if not judged.any():
-        return F1(np.nan, np.nan)
-    precision = (hits[judged] / np.maximum(predictions[judged], 1)).mean()
-    recall = (hits[judged] / positives[judged]).mean()
-    cf1 = 2.0 * precision * recall / (precision + recall) if hits.any() else 0.0
-    return F1(float(cf1), float(2.0 * hits.sum() / (predictions.sum() + positives.sum())))
+    return _f1_of(labels, scores > threshold, unobserved)
+
+
+def cf1_of1_top(
+    labels: NDArray[np.int8],
+    scores: NDArray[np.floating],
+    k: int = 3,
+    threshold: float | None = None,
+    *,
+    unobserved: Unobserved = "absent",
+) -> F1:
+    """Return CF1 and OF1 where the k classes with the highest scores of each image are the predicted ones.
+
+    Higher is better. Papers mean two different things by "top-3": Gong et al. annotate every image with k classes;
+    the code of Chen et al., and of those who took it over, with those of the k whose probability reaches 0.5. Give
+    a threshold for the latter.
+
+    Args:
+        labels: (N, K), 1 present, -1 absent, 0 unobserved.
+        scores: (N, K), higher is more probably present. Of equal scores the lower class index goes first.
+        k: Classes predicted for an image, at least 1; K where there are fewer.
+        threshold: A class is only predicted where its score is above it, too; None predicts k for every image.
+        unobserved: What a 0 is: `"absent"` (complete annotation) or `"left_out"`: then a prediction for an
+            unobserved cell is not judged, and takes one of the k places all the same.
+
+    Returns:
+        Both in [0, 1], NaN if no cell is present.
+
+    Raises:
+        InputError: See `average_precision_per_class`; or `k` is less than 1.
+
+    Source:
+        Gong et al. 2013, "Deep Convolutional Ranking for Multilabel Image Annotation", arXiv:1312.4894; Chen et al.
+        2019, "Multi-Label Image Recognition with Graph Convolutional Networks", arXiv:1904.03582, by the authors'
+        code (`overall_topk`). Deviations: CF1 averages over the classes with a present cell, their code over all;
+        a score at the threshold is not predicted here.
+
+    Example:
+        >>> labels = np.array([[1, 0, 0, 1]], dtype=np.int8)
+        >>> scores = np.array([[0.9, 0.2, 0.1, 0.4]])
+        >>> cf1_of1_top(labels, scores, k=3).of1, round(cf1_of1_top(labels, scores, 3, 0.5).of1, 4)
+        (0.8, 0.6667)
+    """
+    _check(labels, scores, unobserved)
+    if k < 1:
+        raise InputError(f"Expected at least 1 class predicted for an image, got {k}.")
+    predicted = np.zeros(labels.shape, dtype=bool)
+    np.put_along_axis(predicted, np.argsort(-scores, axis=1, kind="stable")[:, :k], True, axis=1)
+    if threshold is not None:
+        predicted &= scores > threshold
+    return _f1_of(labels, predicted, unobserved)
 
 
 def cell_average_precision(
@@ -195,6 +267,21 @@ def cell_average_precision(
     classes = np.flatnonzero((is_error & among).any(axis=0))
     by_class = [average_precision_score(is_error[among[:, k], k], scores[among[:, k], k]) for k in classes]
     return micro, float(np.mean(by_class))
+
+
+def _f1_of(labels: NDArray[np.int8], predicted: NDArray[np.bool_], unobserved: Unobserved) -> F1:
+    present = labels == 1
+    if unobserved == "left_out":
+        predicted = predicted & (labels != 0)
+    hits = (predicted & present).sum(axis=0)
+    predictions, positives = predicted.sum(axis=0), present.sum(axis=0)
+    judged = positives > 0
+    if not judged.any():
+        return F1(np.nan, np.nan)
+    precision = (hits[judged] / np.maximum(predictions[judged], 1)).mean()
+    recall = (hits[judged] / positives[judged]).mean()
+    cf1 = 2.0 * precision * recall / (precision + recall) if hits.any() else 0.0
+    return F1(float(cf1), float(2.0 * hits.sum() / (predictions.sum() + positives.sum())))
 
 
 def _mean_of_defined(average_precision: NDArray[np.float64]) -> float:

@@ -1,6 +1,7 @@
 """Planting label errors, so that what finds them can be measured: every function returns new labels and a mask.
 
-All of them read an unobserved cell as absent, which is right for labels that are annotated completely.
+What an unobserved cell is matters to `partial_labels` and `add_spurious`: absent where the labels are annotated
+completely, unknown where they are partial already (`labelmend_core.metrics.how_to_read_unobserved` tells by itself).
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from labelmend_core.errors import InputError
+from labelmend_core.metrics import how_to_read_unobserved
 from labelmend_core.types import ABSENT, PRESENT, UNOBSERVED, Int8Array, IntArray, LabelMatrix
 
 # Rows of a dense block: bounds the memory, does not change a result.
@@ -69,56 +71,75 @@ def single_positive(labels: LabelMatrix, rng: np.random.Generator) -> Noised:
     return drop_labels(labels, 0.0, rng)
 
 
-def partial_labels(labels: LabelMatrix, known: float, rng: np.random.Generator) -> Noised:
+def partial_labels(labels: LabelMatrix, known: float, rng: np.random.Generator, *, unobserved: str = "auto") -> Noised:
     """Return labels of which each cell is known with a probability: present stays 1, absent becomes -1, the rest 0.
+
+    Of labels that are partial already only the known cells can stay known: no cell that nobody has looked at
+    becomes a verified negative, and `known` is a share of the cells that are 1 or -1.
 
     Args:
         labels: (N, K).
-        known: probability in [0, 1] that a cell, present or absent, is known; of all N x K cells about this share is.
+        known: probability in [0, 1] that a cell, present or absent, is known; of all cells about this share is.
+            The literature takes .1 to .9.
         rng: where chance comes from.
+        unobserved: what a 0 is: "absent", unknown and so "left_out", or "auto" for what `how_to_read_unobserved` says.
 
     Raises:
-        InputError: `known` is no probability.
+        InputError: `known` is no probability, or `unobserved` is something else.
 
     Source:
         Durand et al. 2019, "Learning a Deep ConvNet for Multi-label Classification with Partial Labels",
         arXiv:1902.09720, section 4.1.
+
+    Example:
+        >>> labels = LabelMatrix.from_dense([[1, 0, 0, 1, 0, 0]])
+        >>> partial_labels(labels, 0.5, np.random.default_rng(0)).labels.dense().tolist()
+        [[0, -1, -1, 1, 0, 0]]
     """
     _require_share("known", known)
+    reading = how_to_read_unobserved(labels, unobserved)
     cells = []
     for start, dense in _blocks(labels):
-        rows, columns = np.nonzero(rng.random(dense.shape) < known)
+        chosen = rng.random(dense.shape) < known
+        rows, columns = np.nonzero(chosen if reading == "absent" else chosen & (dense != UNOBSERVED))
         cells.append((rows + start, columns, np.where(dense[rows, columns] == PRESENT, PRESENT, ABSENT)))
     images, classes, values = (np.concatenate(parts) for parts in zip(*cells, strict=True))
     partial = LabelMatrix.from_cells(images, classes, values, labels.shape)
     return Noised(partial, _mask(labels.shape, *labels.changed_cells(partial)))
 
 
-def add_spurious(labels: LabelMatrix, image_fraction: float, rng: np.random.Generator) -> Noised:
+def add_spurious(
+    labels: LabelMatrix, image_fraction: float, rng: np.random.Generator, *, unobserved: str = "auto"
+) -> Noised:
     """Return labels of which a share of the images has one more class, drawn by frequency from those that it lacks.
+
+    An image lacks the classes that are -1, and where the labels are annotated completely those that are 0 as well;
+    of partial labels an unknown class may well be there and would be no error.
 
     Args:
         labels: (N, K).
         image_fraction: share of all N images in [0, 1], rounded to whole images.
         rng: where chance comes from.
+        unobserved: what a 0 is: "absent", unknown and so "left_out", or "auto" for what `how_to_read_unobserved` says.
 
     Raises:
-        InputError: `image_fraction` is no share, or fewer images than that lack a class that occurs.
+        InputError: `image_fraction` is no share, fewer images than that lack a class that occurs, or `unobserved` is
+            something else.
     """
     _require_share("image_fraction", image_fraction)
+    lacked = (ABSENT,) if how_to_read_unobserved(labels, unobserved) == "left_out" else (ABSENT, UNOBSERVED)
     n = round(image_fraction * labels.shape[0])
     frequency = labels.positives_per_class()
-    images, classes, values = labels.cells()
-    carried = np.bincount(
-        images[values == PRESENT], weights=frequency[classes[values == PRESENT]], minlength=labels.shape[0]
-    )
-    lacking = np.flatnonzero(carried < frequency.sum())
+    lacking = np.flatnonzero(_frequency_lacked(labels, frequency, lacked) > 0)
     if lacking.size < n:
         raise InputError(
             f"Expected {n} images that lack a class that occurs, got {lacking.size}; choose a smaller image_fraction."
         )
     chosen = np.sort(rng.choice(lacking, n, replace=False))
-    added = [_drawn_class(labels, chosen[start : start + _BLOCK], frequency, rng) for start in range(0, n, _BLOCK)]
+    added = [
+        _drawn_class(labels.dense(chosen[start : start + _BLOCK]), frequency, lacked, rng)
+        for start in range(0, n, _BLOCK)
+    ]
     return _noised(labels, chosen, np.concatenate([np.zeros(0, dtype=np.int64), *added]), PRESENT)
 
 
@@ -131,6 +152,7 @@ class NoiseKind:
         description: one sentence.
         parameter: the name of the amount in [0, 1]; nothing if there is none.
         default: of that amount.
+        reads_unobserved: whether it matters what an unobserved cell is.
     """
 
     name: str
@@ -138,18 +160,31 @@ class NoiseKind:
     function: Callable[..., Noised]
     parameter: str | None = None
     default: float | None = None
+    reads_unobserved: bool = False
 
-    def apply(self, labels: LabelMatrix, rng: np.random.Generator, amount: float | None = None) -> Noised:
+    def apply(
+        self, labels: LabelMatrix, rng: np.random.Generator, amount: float | None = None, *, unobserved: str = "auto"
+    ) -> Noised:
         """Return noised labels; without an amount the default holds.
 
+        Args:
+            labels: (N, K).
+            rng: where chance comes from.
+            amount: in [0, 1].
+            unobserved: what a 0 is, see `how_to_read_unobserved`.
+
         Raises:
-            InputError: the amount is out of range, or this kind has none.
+            InputError: the amount is out of range, or this kind has none; or a kind to which it does not matter was
+                told what a 0 is.
         """
+        if unobserved != "auto" and not self.reads_unobserved:
+            raise InputError(f"Expected nothing about unobserved cells for noise {self.name!r}, got {unobserved!r}")
+        reading = {"unobserved": unobserved} if self.reads_unobserved else {}
         if self.parameter is None:
             if amount is not None:
                 raise InputError(f"Expected no amount for noise {self.name!r}, got {amount}")
             return self.function(labels, rng)
-        return self.function(labels, self.default if amount is None else amount, rng)
+        return self.function(labels, self.default if amount is None else amount, rng, **reading)
 
 
 NOISES: dict[str, NoiseKind] = {
@@ -157,8 +192,8 @@ NOISES: dict[str, NoiseKind] = {
     for kind in (
         NoiseKind("drop", "Each label is kept with a probability, at least one an image.", drop_labels, "keep", 0.4),
         NoiseKind("single", "One label an image is kept.", single_positive),
-        NoiseKind("partial", "Each cell is known with a probability.", partial_labels, "known", 0.5),
-        NoiseKind("spurious", "A share of images gets a wrong class.", add_spurious, "image_fraction", 0.08),
+        NoiseKind("partial", "Each cell is known with a probability.", partial_labels, "known", 0.5, True),
+        NoiseKind("spurious", "A share of images gets a wrong class.", add_spurious, "image_fraction", 0.08, True),
     )
 }
 
@@ -182,9 +217,21 @@ def _blocks(labels: LabelMatrix) -> Iterator[tuple[int, Int8Array]]:
         yield start, labels.dense(slice(start, start + _BLOCK))
 
 
-def _drawn_class(labels: LabelMatrix, images: IntArray, frequency: IntArray, rng: np.random.Generator) -> IntArray:
+def _frequency_lacked(labels: LabelMatrix, frequency: IntArray, lacked: tuple[int, ...]) -> IntArray:
+    """Return the summed frequency of the classes that each image lacks, (N,); no dense array of all cells is made."""
+    images, classes, values = labels.cells()
+    n = labels.shape[0]
+
+    def of(value: int) -> IntArray:
+        here = values == value
+        return np.bincount(images[here], weights=frequency[classes[here]], minlength=n).astype(np.int64)
+
+    return frequency.sum() - of(PRESENT) if UNOBSERVED in lacked else of(ABSENT)
+
+
+def _drawn_class(dense: Int8Array, frequency: IntArray, lacked: tuple[int, ...], rng: np.random.Generator) -> IntArray:
     """Return one class an image that it lacks, with a chance proportional to the class's frequency."""
-    weights = np.cumsum(frequency * (labels.dense(images) != PRESENT), axis=1)
-    target = rng.random(images.size) * weights[:, -1]
+    weights = np.cumsum(frequency * np.isin(dense, lacked), axis=1)
+    target = rng.random(len(dense)) * weights[:, -1]
     drawn: IntArray = np.argmax(weights > target[:, None], axis=1)
     return drawn

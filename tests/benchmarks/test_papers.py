@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from labelmend_app.benchmarks import heads, papers
-from labelmend_app.benchmarks.arena import Arena, compete, settings_for
+from labelmend_app.benchmarks.arena import Arena, compete, settings_for, with_fewer
 from labelmend_app.cli import main
+from labelmend_core.errors import InputError
 from labelmend_core.models import BackboneSpec
 from labelmend_core.training import RunSettings, Schedule
 from labelmend_core.types import LabelMatrix
@@ -51,6 +52,13 @@ def test_every_loss_gets_its_best_rate_and_a_figure_for_each_seed(arena) -> None
     assert rows[2].mean > rows[0].mean  # more labels
 
 
+def test_only_the_noise_that_is_asked_for(arena) -> None:
+    assert list(papers.with_noise(arena, ["75 %"]).labels) == ["75 %"]
+    assert list(papers.with_noise(arena, []).labels) == list(arena.labels)
+    with pytest.raises(InputError, match="got 'half'"):
+        papers.with_noise(arena, ["half"])
+
+
 def test_one_half_chooses_and_the_other_measures(arena) -> None:
     turned = arena.validation.copy()
     turned[1::2] = 1 - turned[1::2]
@@ -84,13 +92,26 @@ def test_a_stopped_benchmark_goes_on_where_it_was(arena, tmp_path, monkeypatch: 
     np.testing.assert_allclose([row.maps for row in again], [row.maps for row in whole])
 
 
+def test_fewer_images_are_the_first_ones(arena) -> None:
+    fewer = with_fewer(arena, 100)
+    assert len(fewer.inputs) == 100 + V
+    torch.testing.assert_close(fewer.inputs[:100], arena.inputs[:100])
+    torch.testing.assert_close(fewer.inputs[100:], arena.inputs[N:])
+    np.testing.assert_array_equal(fewer.labels["40 %"].dense(), arena.labels["40 %"].dense()[:100])
+    assert with_fewer(arena, 10_000).labels["40 %"] == arena.labels["40 %"]
+
+
 def test_each_head_is_trained_with_the_losses_that_it_can_take(arena) -> None:
-    tokens = replace(arena, inputs=arena.inputs[:, None, :].expand(-1, 3, -1).contiguous())
-    arenas = {"vectors": arena, "tokens": tokens}
-    rows = list(heads.run(lambda head: arenas[heads.takes(head)], seeds=1, show=_silent))
+    few = with_fewer(arena, 64)
+    few = replace(few, settings=replace(few.settings, schedule=Schedule(1, 1e-2)))
+    tokens = replace(few, inputs=few.inputs[:, None, :].expand(-1, 2, -1).contiguous())
+    arenas = {"vectors": few, "tokens": tokens}
+    rows = list(heads.run(lambda head: arenas[heads.takes(head)], seeds=2, show=_silent))
     assert [(row.head, row.loss) for row in rows] == [(head, loss) for head, loss, _ in heads.COMPETITORS]
     for row in rows:
-        assert row.maps[0] > 0.4, row.head
+        assert row.lr in heads.RATES
+        assert len(row.maps) == 2
+        assert 0 < min(row.maps) <= max(row.maps) <= 1
         assert row.train_speed > 0
         assert row.predict_speed > 0
 

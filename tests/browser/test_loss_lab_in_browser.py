@@ -2,11 +2,11 @@
 
 import io
 import re
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from defusedxml.ElementTree import fromstring
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -122,7 +122,7 @@ def test_the_chart_is_downloaded_as_pictures_and_table(scheme, site, lab, page: 
     corner = picture.convert("RGBA").getpixel((3, 3))
     assert corner[3] == 255  # not transparent: light text would vanish on white paper
     assert (sum(corner[:3]) > 3 * 128) == (scheme == "light")
-    svg = ElementTree.fromstring(downloaded("SVG"))
+    svg = fromstring(downloaded("SVG"))
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
     assert "splc, epoch 0" in "".join(svg.itertext())
     rows = pd.read_csv(io.BytesIO(downloaded("CSV")))

@@ -1,7 +1,5 @@
 """Training from the page, and what a reload must not lose."""
 
-import re
-
 import pytest
 from playwright.sync_api import Page, expect
 

@@ -14,7 +14,7 @@ from labelmend_core.losses import LOSSES, build_loss
 
 each_loss = pytest.mark.parametrize("name", sorted(LOSSES))
 # Their curves are of a cell among others.
-COUPLED = {"asl_single_label", "csl", "epr", "ll_ct", "ll_r", "pu_mlc"}
+COUPLED = {"asl_single_label", "csl", "epr", "ll_cp", "ll_ct", "ll_r", "pu_mlc", "role"}
 each_elementwise_loss = pytest.mark.parametrize("name", sorted(set(LOSSES) - COUPLED))
 
 
@@ -23,7 +23,9 @@ def training_curve(name: str, target: int, logits: np.ndarray, epoch: int, **hyp
     z = torch.from_numpy(logits)[:, None].requires_grad_()
     loss = build_loss(name, reduction="none", **hyperparameters)
     inputs = z / loss.scale if loss.input_kind == "cosines" else z
-    cells = loss(inputs, torch.full(z.shape, target), epoch)
+    targets = torch.full(z.shape, target)
+    loss.begin(targets)
+    cells = loss(inputs, targets, epoch, indices=torch.arange(len(z)))
     (gradient,) = torch.autograd.grad(cells.sum(), z)
     return cells.detach().numpy()[:, 0], gradient.numpy()[:, 0]
 

@@ -8,9 +8,12 @@ from labelmend_core.metrics import (
     average_precision_per_class,
     cell_average_precision,
     cf1_of1,
+    cf1_of1_top,
     evaluate,
+    how_to_read_unobserved,
     mean_average_precision,
 )
+from labelmend_core.types import LabelMatrix
 
 LABELS = np.array([[1, 0, 0], [-1, 1, 0], [1, -1, 0], [0, 1, -1]], dtype=np.int8)
 SCORES = np.array([[0.9, 0.2, 0.6], [0.8, 0.4, 0.1], [0.3, 0.6, 0.2], [0.1, 0.7, 0.3]])
@@ -109,6 +112,86 @@ def test_predictions_for_unobserved_cells_are_not_held_against_a_partial_annotat
     scores = np.array([[0.9, 0.9], [0.1, 0.9]])
     assert cf1_of1(labels, scores).of1 == pytest.approx(0.8)
     assert cf1_of1(labels, scores, unobserved="left_out") == (1.0, 1.0)
+
+
+def f1_by_loops(labels: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
+    """CF1 and OF1 cell by cell; a cell of 0 is not judged."""
+    precisions, recalls, all_hits, all_predictions, all_positives = [], [], 0, 0, 0
+    for k in range(labels.shape[1]):
+        hits = predictions = positives = 0
+        for i in range(labels.shape[0]):
+            if labels[i, k] != 0:
+                hits += int(labels[i, k] == 1 and predicted[i][k])
+                predictions += int(predicted[i][k])
+                positives += int(labels[i, k] == 1)
+        all_hits, all_predictions, all_positives = (
+            all_hits + hits,
+            all_predictions + predictions,
+            all_positives + positives,
+        )
+        if positives:
+            precisions.append(hits / predictions if predictions else 0.0)
+            recalls.append(hits / positives)
+    precision, recall = sum(precisions) / len(precisions), sum(recalls) / len(recalls)
+    overall_precision, overall_recall = all_hits / all_predictions, all_hits / all_positives
+    return (
+        2 * precision * recall / (precision + recall),
+        2 * overall_precision * overall_recall / (overall_precision + overall_recall),
+    )
+
+
+@pytest.mark.parametrize("unobserved", ["absent", "left_out"])
+@pytest.mark.parametrize("threshold", [None, 0.6])
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_highest_classes_of_each_image_by_loops(k, threshold, unobserved) -> None:
+    labels, scores = random_labels(7)
+    predicted = [[False] * 5 for _ in range(40)]
+    for i in range(40):
+        for column in sorted(range(5), key=lambda j, i=i: scores[i, j], reverse=True)[:k]:
+            predicted[i][column] = threshold is None or bool(scores[i, column] > threshold)
+    judged = labels if unobserved == "left_out" else np.where(labels == 0, -1, labels)
+
+    found = cf1_of1_top(labels, scores, k, threshold, unobserved=unobserved)
+
+    assert found == pytest.approx(f1_by_loops(judged, np.array(predicted)))
+
+
+def test_as_many_classes_as_there_are_predicts_all_of_them() -> None:
+    labels, scores = random_labels(2)
+    everything = cf1_of1(labels, scores, threshold=-1.0)
+    assert cf1_of1_top(labels, scores, 5) == everything
+    assert cf1_of1_top(labels, scores, 99) == everything
+
+
+def test_of_equal_scores_the_first_class_is_predicted() -> None:
+    labels = np.array([[1, 0, 0]], dtype=np.int8)
+    assert cf1_of1_top(labels, np.full((1, 3), 0.5), 1).of1 == 1.0
+
+
+def test_top_without_a_class_is_refused() -> None:
+    with pytest.raises(InputError, match="at least 1 class predicted for an image, got 0"):
+        cf1_of1_top(LABELS, SCORES, 0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "read"),
+    [
+        ([[1, 0]], "absent"),
+        ([[0, 0]], "absent"),
+        ([[1, 1]], "absent"),
+        ([[1, -1]], "left_out"),
+        ([[0, -1]], "left_out"),
+    ],
+)
+def test_labels_with_a_verified_negative_are_partial(labels, read) -> None:
+    matrix = LabelMatrix.from_dense(labels)
+    assert how_to_read_unobserved(matrix) == read
+    assert [how_to_read_unobserved(matrix, choice) for choice in ("absent", "left_out")] == ["absent", "left_out"]
+
+
+def test_another_way_to_read_unobserved_cells_is_refused() -> None:
+    with pytest.raises(InputError, match="one of auto, absent, left_out, got 'ignored'"):
+        how_to_read_unobserved(LabelMatrix.empty((1, 1)), "ignored")
 
 
 def test_an_evaluation_holds_what_the_functions_return() -> None:

@@ -94,12 +94,22 @@ def test_the_label_that_stays_is_each_one_equally_often(noise):
     assert all(is_plausible((left[:, index] == 1).sum(), 9_000, 1 / 3) for index in (0, 2, 3))
 
 
-@pytest.mark.parametrize("known", [0.1, 0.5, 0.9])
-def test_partial_knows_each_cell_with_its_probability(known):
-    labels = random_labels(3_000, 12, 0.2)
+KNOWN = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+
+
+def complete_labels(n: int, k: int, share: float) -> LabelMatrix:
+    """Labels with rare and frequent classes, annotated completely: 1 and 0."""
+    return LabelMatrix.from_dense(np.maximum(random_labels(n, k, share).dense(), 0))
+
+
+@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize("unobserved", ["auto", "absent"])
+def test_partial_knows_each_cell_of_complete_labels_with_its_probability(known, unobserved):
+    # Told that 0 is absent, verified negatives among the labels do not make them partial.
+    labels = complete_labels(3_000, 12, 0.2) if unobserved == "auto" else random_labels(3_000, 12, 0.2)
     present = labels.dense() == 1
 
-    partial = partial_labels(labels, known, np.random.default_rng(0)).labels.dense()
+    partial = partial_labels(labels, known, np.random.default_rng(0), unobserved=unobserved).labels.dense()
 
     assert set(np.unique(partial[present])) == {0, 1}
     assert set(np.unique(partial[~present])) == {-1, 0}
@@ -107,12 +117,35 @@ def test_partial_knows_each_cell_with_its_probability(known):
     assert is_plausible((partial[~present] != 0).sum(), (~present).sum(), known)
 
 
+@pytest.mark.parametrize("known", KNOWN)
+def test_partial_labels_made_partial_again_know_a_share_of_what_was_known(known):
+    labels = random_labels(3_000, 12, 0.2)
+    dense = labels.dense()
+
+    partial = partial_labels(labels, known, np.random.default_rng(0)).labels.dense()
+
+    assert ((partial == dense) | (partial == 0)).all()
+    for value in (1, -1):
+        assert is_plausible((partial == value).sum(), (dense == value).sum(), known)
+
+
+@given(dense=small_labels, seed=st.integers(0, 99), known=st.floats(0, 1))
+def test_partial_never_verifies_what_nobody_looked_at_in_labels_with_verified_negatives(dense, seed, known):
+    partial = partial_labels(LabelMatrix.from_dense(dense), known, np.random.default_rng(seed)).labels.dense()
+
+    assert (partial[dense == 1] >= 0).all()
+    assert (partial[dense == -1] <= 0).all()
+    assert (partial[dense == 0] <= 0).all()
+    assert not (dense == -1).any() or (partial[dense == 0] == 0).all()
+
+
 def test_partial_at_its_ends():
-    labels = random_labels(50, 5, 0.3)
+    labels, again = complete_labels(50, 5, 0.3), random_labels(50, 5, 0.3)
 
     assert partial_labels(labels, 0.0, np.random.default_rng(0)).labels == LabelMatrix.empty((50, 5))
     complete = partial_labels(labels, 1.0, np.random.default_rng(0)).labels.dense()
     assert (complete == np.where(labels.dense() == 1, 1, -1)).all()
+    assert partial_labels(again, 1.0, np.random.default_rng(0)).labels == again
 
 
 def test_partial_does_not_depend_on_the_size_of_its_blocks(monkeypatch):
@@ -125,7 +158,7 @@ def test_partial_does_not_depend_on_the_size_of_its_blocks(monkeypatch):
 
 @pytest.mark.parametrize("fraction", [0.0, 0.08, 1.0])
 def test_spurious_gives_that_share_of_the_images_one_class_that_they_lack(fraction):
-    labels = random_labels(2_000, 15, 0.2)
+    labels = complete_labels(2_000, 15, 0.2)
     dense = labels.dense()
 
     noised = add_spurious(labels, fraction, np.random.default_rng(0))
@@ -137,14 +170,29 @@ def test_spurious_gives_that_share_of_the_images_one_class_that_they_lack(fracti
     assert (noised.labels.dense()[added] == 1).all()
 
 
+def test_spurious_gives_partial_labels_only_classes_that_are_known_to_be_absent():
+    labels = random_labels(2_000, 15, 0.2)
+    dense = labels.dense()
+
+    added = add_spurious(labels, 0.5, np.random.default_rng(0)).noise_mask.toarray()
+
+    assert added.sum() == 1_000
+    assert (dense[added] == -1).all()
+    told = add_spurious(labels, 0.5, np.random.default_rng(0), unobserved="absent").noise_mask.toarray()
+    assert (dense[told] == 0).any()
+    can = ((dense == -1) & (dense == 1).any(axis=0)).any(axis=1).sum()
+    with pytest.raises(InputError, match=f"2000 images that lack a class that occurs, got {can}"):
+        add_spurious(labels, 1.0, np.random.default_rng(0))
+
+
 def test_spurious_draws_classes_by_their_frequency():
     dense = np.zeros((40_000, 4), dtype=int)
     dense[:5_000, 1], dense[:2_500, 2], dense[:2_500, 3] = 1, 1, -1
     labels = LabelMatrix.from_dense(dense)
 
     with pytest.raises(InputError, match="40000 images that lack a class that occurs, got 37500"):
-        add_spurious(labels, 1.0, np.random.default_rng(0))
-    added = add_spurious(labels, 0.9, np.random.default_rng(0)).noise_mask.toarray()
+        add_spurious(labels, 1.0, np.random.default_rng(0), unobserved="absent")
+    added = add_spurious(labels, 0.9, np.random.default_rng(0), unobserved="absent").noise_mask.toarray()
 
     assert added[:, [0, 3]].sum() == 0
     lacks_both = slice(5_000, None)
@@ -164,6 +212,17 @@ def test_an_amount_that_is_no_share_is_refused(noise, amount):
 def test_a_kind_without_an_amount_takes_none():
     with pytest.raises(InputError, match=r"Expected no amount for noise 'single', got 0\.5"):
         NOISES["single"].apply(random_labels(5, 3, 0.5), np.random.default_rng(0), 0.5)
+
+
+@pytest.mark.parametrize("kind", NOISES.values(), ids=NOISES)
+def test_a_kind_to_which_unobserved_cells_do_not_matter_is_not_told_about_them(kind):
+    labels = random_labels(60, 3, 0.3)
+    if kind.reads_unobserved:
+        told = kind.apply(labels, np.random.default_rng(0), 0.2, unobserved="absent").labels
+        assert told == kind.function(labels, 0.2, np.random.default_rng(0), unobserved="absent").labels
+    else:
+        with pytest.raises(InputError, match=f"nothing about unobserved cells for noise '{kind.name}', got 'absent'"):
+            kind.apply(labels, np.random.default_rng(0), unobserved="absent")
 
 
 def test_the_registry_says_what_the_amount_is():

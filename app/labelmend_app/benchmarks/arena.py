@@ -18,6 +18,8 @@ from labelmend_core.training.assembly import augmentation_of, head_of, loss_of, 
 from labelmend_core.training.batches import FeatureBatches
 from labelmend_core.types import LabelMatrix
 
+# What the papers' own configurations have instead of the defaults.
+RELEASED: dict[str, dict[str, float]] = {"aam": {"scale": 23.0, "margin": 0.0, "balance": 0.7}}
 _BLOCK_NUMBERS = 2**24  # of inputs that a network is asked about at a time
 
 
@@ -92,6 +94,15 @@ def settings_for(arena: Arena, loss: str, **changes: object) -> RunSettings:
     """Return the arena's settings with a loss, and a head that gives what it takes."""
     head = "cosine" if LOSSES[loss].input_kind == "cosines" else "linear"
     return replace(arena.settings, **{"loss": loss, "head": head, **changes})  # type: ignore[arg-type]
+
+
+def with_fewer(arena: Arena, images: int) -> Arena:
+    """Return the arena with its first training images only."""
+    n = len(arena.inputs) - len(arena.validation)
+    kept = np.arange(min(images, n))
+    inputs = torch.cat([arena.inputs[: len(kept)], arena.inputs[n:]])
+    labels = {name: LabelMatrix.from_dense(given.dense(kept)) for name, given in arena.labels.items()}
+    return replace(arena, inputs=inputs, labels=labels)
 
 
 def _network(arena: Arena, labels: LabelMatrix, settings: RunSettings) -> torch.nn.Module:

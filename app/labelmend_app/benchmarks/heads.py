@@ -5,18 +5,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labelmend_app.benchmarks.arena import Arena, Result, compete, settings_for
+from labelmend_app.benchmarks.arena import RELEASED, Arena, Result, compete, settings_for
 from labelmend_core.models.heads import HEADS
 
 NOISE = "40 %"
-# Head, loss, and what the head is asked for beside its defaults.
-COMPETITORS: tuple[tuple[str, str, dict[str, str | float]], ...] = (
-    ("linear", "hill", {}),
-    ("cosine", "aam", {}),
-    ("ml_decoder", "hill", {}),
-    ("ml_decoder", "aam", {}),
-    ("graph", "hill", {}),
-    ("graph", "aam", {}),
+RATES = (1e-3, 3e-3)
+# Head, loss, and the weight decay: strong for one layer, weak for several.
+COMPETITORS: tuple[tuple[str, str, float], ...] = (
+    ("linear", "hill", 3.0),
+    ("cosine", "aam", 3.0),
+    ("ml_decoder", "hill", 1e-2),
+    ("ml_decoder", "aam", 1e-2),
+    ("graph", "hill", 1e-2),
+    ("graph", "aam", 1e-2),
 )
 Show = Callable[[str, int, int], None]
 
@@ -46,11 +47,12 @@ def run(arena_of: Callable[[str], Arena], *, seeds: int, show: Show) -> Iterator
         seeds: trainings at the rate that was best with seed 0.
         show: told what is trained, how many heads are done, and how many there are.
     """
-    for number, (head, loss, head_settings) in enumerate(COMPETITORS):
+    for number, (head, loss, weight_decay) in enumerate(COMPETITORS):
         arena = arena_of(head)
-        base = settings_for(arena, loss, head=head, head_settings=head_settings)
+        base = settings_for(arena, loss, head=head, hyperparameters=RELEASED.get(loss, {}))
+        base = replace(base, schedule=replace(base.schedule, weight_decay=weight_decay))
         found: dict[float, Result] = {}
-        for lr in arena.rates:
+        for lr in RATES:
             show(f"{head} with {loss}, learning rate {lr:g}", number, len(COMPETITORS))
             found[lr] = compete(arena, NOISE, replace(base, schedule=replace(base.schedule, lr=lr)))
         best = max(found, key=lambda lr: found[lr].chosen)

@@ -52,7 +52,7 @@ def run(*, device: str = "cpu", compiled: bool = False, repeats: int = 30) -> It
         logits, targets = _batch(shape, device)
         for name in sorted(LOSSES):
             own_logits, own_targets = suited(name, logits, targets)
-            ours, transcription = _ours(name), TRANSCRIPTIONS[name]
+            ours, transcription = begun(name, own_targets), TRANSCRIPTIONS[name]
             calls: list[Call] = [torch.nn.BCEWithLogitsLoss(reduction="sum"), ours, transcription]
             if compiled:
                 calls.append(torch.compile(ours))
@@ -61,9 +61,14 @@ def run(*, device: str = "cpu", compiled: bool = False, repeats: int = 30) -> It
             yield Row(name, *shape, bce, own, rest[0] if rest else None, transcribed, memory, plain)
 
 
-def _ours(name: str) -> Call:
-    loss = build_loss(name, reduction="sum")
-    return lambda logits, targets: loss(logits, targets, EPOCH)
+def begun(name: str, targets: Tensor) -> Call:
+    """Return the loss of that name in its second epoch, reduction "sum", on images that it was told of."""
+    loss = build_loss(name, reduction="sum").to(targets.device)
+    indices = None
+    if loss.needs_indices:
+        loss.begin(targets)
+        indices = torch.arange(len(targets), device=targets.device)
+    return lambda logits, targets: loss(logits, targets, EPOCH, indices=indices)
 
 
 def _batch(shape: tuple[int, int], device: str) -> tuple[Tensor, Tensor]:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from labelmend_app.benchmarks.arena import Arena, Result, compete, settings_for
+from labelmend_app.benchmarks.arena import RELEASED, Arena, Result, compete, settings_for
+from labelmend_core.errors import InputError
 from labelmend_core.losses import LOSSES
 from labelmend_core.training import RunSettings
 
-# Values that a paper has for one kind of noise only; everything else trains with its defaults.
-HYPERPARAMETERS = {("75 %", "splc"): {"tau": 0.65}}
+# What a paper has for one kind of noise only.
+_FOR_NOISE = {("75 %", "splc"): {"tau": 0.65}}
 Show = Callable[[str, int, int], None]
 
 
@@ -57,7 +58,8 @@ def run(arena: Arena, *, losses: Sequence[str], seeds: int, show: Show, keep: Pa
     total, done = len(arena.labels) * len(losses) * each, 0
     for noise in arena.labels:
         for loss in losses:
-            base = settings_for(arena, loss, hyperparameters=HYPERPARAMETERS.get((noise, loss), {}))
+            hyperparameters = _FOR_NOISE.get((noise, loss)) or RELEASED.get(loss, {})
+            base = settings_for(arena, loss, hyperparameters=hyperparameters)
             found = {}
             for lr in arena.rates:
                 show(f"{arena.name}, {noise}, {loss}", done, total)
@@ -75,6 +77,18 @@ def run(arena: Arena, *, losses: Sequence[str], seeds: int, show: Show, keep: Pa
 def known(names: Sequence[str]) -> tuple[str, ...]:
     """Return the losses that were asked for, all without any."""
     return tuple(names) or tuple(LOSSES)
+
+
+def with_noise(arena: Arena, kinds: Sequence[str]) -> Arena:
+    """Return the arena with these kinds of noise only, all of them without any.
+
+    Raises:
+        InputError: it has no such noise.
+    """
+    unknown = [kind for kind in kinds if kind not in arena.labels]
+    if unknown:
+        raise InputError(f"Expected noise among {', '.join(arena.labels)}, got {unknown[0]!r}")
+    return replace(arena, labels={kind: arena.labels[kind] for kind in kinds or arena.labels})
 
 
 def _with(settings: RunSettings, lr: float, seed: int) -> RunSettings:

@@ -134,8 +134,32 @@ def epr(z: Tensor, y: Tensor) -> Tensor:
     return -(y * torch.log(p)).sum() + z.numel() * expected
 
 
+def ll_cp(z: Tensor, y: Tensor) -> Tensor:
+    """Return permanent large-loss correction in the second epoch, of images that it sees for the first time."""
+    return _large(z, y, lambda p: -torch.log(p))
+
+
+def em_apl(z: Tensor, y: Tensor) -> Tensor:
+    """Return entropy maximisation before there are pseudo-labels."""
+    return em(z, y)
+
+
+def role(z: Tensor, y: Tensor) -> Tensor:
+    """Return ROLE with the estimates that training begins with, 1.5 present classes an image."""
+    rng = torch.Generator().manual_seed(0)
+    logits = 0.4055 * (2 * torch.rand(z.shape, generator=rng) - 1).to(z.device, z.dtype)
+    estimate = torch.where(y > 0, 5.2933, logits).requires_grad_()
+    p, q = torch.sigmoid(z), torch.sigmoid(estimate)
+    total = torch.zeros((), device=z.device, dtype=z.dtype)
+    for one, other in ((p, q.detach()), (q, p.detach())):
+        crossed = -(other * torch.log(one) + (1 - other) * torch.log(1 - one))
+        expected = (one.sum(dim=1).mean() - 1.5) ** 2 / z.shape[1] ** 2
+        total = total + 0.5 * ((crossed - y * torch.log(one)).sum() + z.numel() * expected)
+    return total
+
+
 _ALL = (
-    *(aam, an_ls, asl, asl_single_label, bce, csl, em, epr),
-    *(focal, focal_margin, hill, ll_ct, ll_r, pu_mlc, splc, wan),
+    *(aam, an_ls, asl, asl_single_label, bce, csl, em, em_apl, epr),
+    *(focal, focal_margin, hill, ll_cp, ll_ct, ll_r, pu_mlc, role, splc, wan),
 )
 TRANSCRIPTIONS: dict[str, Transcription] = {transcription.__name__: transcription for transcription in _ALL}

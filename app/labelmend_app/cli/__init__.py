@@ -11,6 +11,7 @@ import typer
 from labelmend_app.cli import (
     bench,
     demo,
+    evaluate,
     export,
     find,
     import_,
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (demo, import_, train, recipes, suggest, review, export, status, report, noise, find, bench):
+for module in (demo, import_, train, evaluate, recipes, suggest, review, export, status, report, noise, find, bench):
     module.add_to(app)
 
 

@@ -25,7 +25,7 @@ def export(
 
     Example: `labelmend export corrected`
     """
-    from labelmend_app.export import changes
+    from labelmend_app.export import CHANGES_NAME, changes, n_negatives_lost
     from labelmend_app.export import export as write
 
     if policy not in list(Policy):
@@ -33,7 +33,16 @@ def export(
     folder = destination or workspace / "exports" / "corrected"
     with opened(workspace) as project:
         changed = changes(project, Policy(policy))
+        lost, name = n_negatives_lost(project, changed), project.settings.format
         written = write(project, folder, Policy(policy))
     files = [str(path) for path in written]
-    record = {"files": files, "changed_labels": len(changed), "changed_images": int(changed["image"].nunique())}
-    answer(f"{len(changed):,} labels changed. Wrote {', '.join(files)}", record, as_json)
+    record = {
+        "files": files,
+        "changed_labels": len(changed),
+        "changed_images": int(changed["image"].nunique()),
+        "verified_negatives_not_in_annotations": lost,
+    }
+    text = f"{len(changed):,} labels changed. Wrote {', '.join(files)}"
+    if lost:
+        text += f"\n{lost:,} verified negatives are in {CHANGES_NAME} only: {name} annotations cannot hold them."
+    answer(text, record, as_json)

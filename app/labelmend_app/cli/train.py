@@ -82,6 +82,9 @@ def train(
     hold_out: Annotated[
         float | None, typer.Option(help="Share of training images that choose the best epoch; 0: validation does.")
     ] = None,
+    unobserved: Annotated[
+        str | None, typer.Option(help="A 0 of the labels measured on: absent, left_out, or auto (default).")
+    ] = None,
     papers_protocol: Annotated[
         bool, typer.Option("--papers-protocol", help="Choose the best epoch on the validation images in any case.")
     ] = False,
@@ -133,6 +136,7 @@ def train(
         "batch_size": batch_size,
         "folds": folds,
         "planted": planted,
+        "unobserved": unobserved,
         "hold_out": 0.0 if papers_protocol else hold_out,
         "augment.flip": flip,
         "augment.cutout": cutout,

@@ -135,6 +135,10 @@ class MultiLabelLoss(nn.Module, ABC):
             epoch: 0-based.
         """
 
+    def in_logits(self, gradients: Tensor) -> Tensor:
+        """Return gradients of the loss in a network's outputs as gradients in the logits of `as_logits`, (B, K)."""
+        return gradients
+
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""
         settings = [f"{row.name}={getattr(self, row.name)}" for row in self.hyperparameters]

@@ -13,3 +13,6 @@ UNOBSERVED_WEIGHT = Hyperparameter(
     1.0,
     "weight of an unobserved cell taken as a negative; 1 trusts it like a verified negative, 0 leaves it out",
 )
+
+# The sources of Cole et al. 2021 and of those who built on it have 1e-5 here.
+FLOOR = Hyperparameter("floor", 0.0, 0.0, 1e-3, "added to p in the logarithm; the authors' code has 1e-5, which mutes")

@@ -8,11 +8,14 @@ from labelmend_core.losses.asl import AsymmetricLoss
 from labelmend_core.losses.asl_single_label import SingleLabelAsymmetricLoss
 from labelmend_core.losses.bce import BinaryCrossEntropy
 from labelmend_core.losses.csl import ClassAwareSelectiveLoss
+from labelmend_core.losses.em_apl import EntropyMaximisationPseudoLabels
 from labelmend_core.losses.expected_positives import ExpectedPositives
 from labelmend_core.losses.focal import Focal, FocalMargin
 from labelmend_core.losses.hill import Hill
 from labelmend_core.losses.large_loss import LargeLossCorrection, LargeLossRejection
+from labelmend_core.losses.large_loss_permanent import LargeLossPermanentCorrection
 from labelmend_core.losses.pu_mlc import PUMLC
+from labelmend_core.losses.role import RegularisedOnlineLabelEstimation
 from labelmend_core.losses.single_positive import EntropyMaximisation, SmoothedAssumedNegatives, WeakAssumedNegatives
 from labelmend_core.losses.splc import SPLC
 
@@ -22,13 +25,16 @@ _ALL: tuple[type[MultiLabelLoss], ...] = (
     BinaryCrossEntropy,
     ClassAwareSelectiveLoss,
     EntropyMaximisation,
+    EntropyMaximisationPseudoLabels,
     ExpectedPositives,
     Focal,
     FocalMargin,
     Hill,
     LargeLossCorrection,
+    LargeLossPermanentCorrection,
     LargeLossRejection,
     PUMLC,
+    RegularisedOnlineLabelEstimation,
     SingleLabelAsymmetricLoss,
     SmoothedAssumedNegatives,
     SPLC,

@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses._analytic import AnalyticLoss
+from labelmend_core.losses._analytic import AnalyticLoss, present_in
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
+
+# From here on ln(1 + e^x) is x, to the last bit of float64.
+_LINEAR = 40.0
 
 # How far above 1 a cosine may come by rounding, beside the machine precision of its dtype.
 _ROUNDING = 1e-3
@@ -63,12 +66,15 @@ class AngularMarginLoss(AnalyticLoss):
 
     def value_and_slope(self, cosines: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative in the cosines; see `AnalyticLoss`."""
-        present = (targets > 0).to(cosines.dtype)
+        present = present_in(targets, cosines.dtype)
         if self.smoothing > 0.0 or self._focused():
             return self._of_both_sides(cosines, present)
-        signed_balance = present - (1.0 - self.balance)  # k where present, else k - 1
-        x = torch.add(-self.scale * self.margin, (2.0 * present - 1.0) * cosines, alpha=self.scale)
-        return F.logsigmoid(x) * signed_balance.abs() / -self.scale, -signed_balance * torch.sigmoid(-x)
+        # s (m - c) where present, else s (m + c): -ln sigmoid(-x) is ln(1 + e^x).
+        x = torch.add(1.0, present, alpha=-2.0) * cosines
+        x = torch.add(self.scale * self.margin, x, alpha=self.scale)
+        weight = torch.add((1.0 - self.balance) / self.scale, present, alpha=(2.0 * self.balance - 1.0) / self.scale)
+        # The derivative is weighted by -k where present, else by 1 - k: s · c against 1 / s.
+        return weight * F.softplus(x, threshold=_LINEAR), (1.0 - self.balance - present) * torch.sigmoid(x)
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -86,6 +92,10 @@ class AngularMarginLoss(AnalyticLoss):
     def as_logits(self, outputs: Tensor) -> Tensor:
         """Return `scale` · cosine, (B, K)."""
         return self.scale * outputs
+
+    def in_logits(self, gradients: Tensor) -> Tensor:
+        """Return gradients in cosines over `scale`, (B, K)."""
+        return gradients / self.scale
 
     def _check(self, logits: Tensor, targets: Tensor) -> None:
         """Refuse raw logits as well: one pass over them and, on a GPU, one wait; none under torch.compile."""
@@ -138,8 +148,8 @@ def scale_for(n_classes: int) -> float:
     Raises:
         InputError: fewer than one class.
 
-    Source: Prokofiev and Sovrasov 2022, arXiv 2209.06585, the code's rule; the released configurations set 23
-    (COCO) and 17 (VOC) by hand.
+    Source: Prokofiev and Sovrasov 2022, arXiv 2209.06585, an optional rule; the released configurations set 23
+    (COCO) and 17 (VOC) instead.
 
     Example:
         >>> round(scale_for(80), 2)

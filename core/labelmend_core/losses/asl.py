@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from labelmend_core.losses._analytic import ElementwiseLoss, choose, focal_term
+from labelmend_core.losses._analytic import ElementwiseLoss, choose, focal_term, present_in
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 
@@ -42,7 +42,7 @@ class AsymmetricLoss(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        present = (targets > 0).to(logits.dtype)
+        present = present_in(targets, logits.dtype)
         value_pos, slope_pos = focal_term(logits, self.gamma_pos, detach_weight=self.detach_weight)
         value_neg, slope_neg = self._negative_term(logits)
         return choose(present, value_pos, value_neg), choose(present, slope_pos, slope_neg)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses._analytic import choose, with_slope
+from labelmend_core.losses._analytic import choose, present_in, with_slope
 from labelmend_core.losses._base import MultiLabelLoss
 from labelmend_core.losses._hyperparameter import Hyperparameter
 
@@ -46,7 +46,7 @@ class SingleLabelAsymmetricLoss(MultiLabelLoss):
         """Return the loss of every cell, (B, K)."""
         log_p = F.log_softmax(logits, dim=1)
         # A cell is a function of its own ln p alone; PyTorch's log-softmax takes the slope on to the logits.
-        value, slope = self._value_and_slope(log_p.detach(), (targets > 0).to(log_p.dtype))
+        value, slope = self._value_and_slope(log_p.detach(), present_in(targets, log_p.dtype))
         return with_slope(log_p, value, slope)
 
     def as_logits(self, outputs: Tensor) -> Tensor:
@@ -85,9 +85,17 @@ class SingleLabelAsymmetricLoss(MultiLabelLoss):
         target = torch.add(
             labelled * (self.smoothing / log_p.shape[1]), present / count.clamp(min=1.0), alpha=1.0 - self.smoothing
         )
+        scaled = self.gamma_neg * log_p
+        weight_present, bend_present = self._present(log_p)
+        weight = target * choose(present, weight_present, scaled.exp())
+        return -weight * log_p, -weight * choose(present, bend_present, scaled).add_(1.0)
+
+    def _present(self, log_p: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the focusing weight of a present class, and by how much it bends the slope."""
+        if self.gamma_pos == 0.0:
+            return log_p.new_ones(()), log_p.new_zeros(())
         not_p = -log_p.expm1()
-        tiny = torch.finfo(log_p.dtype).tiny
-        weight = choose(present, not_p.pow(self.gamma_pos), (self.gamma_neg * log_p).exp())
-        # ln p / (1 - p) is about -1 where p is 1, but the power beside it is 0 there unless gamma_pos is.
-        bend = choose(present, -self.gamma_pos * log_p.exp() * (log_p / not_p.clamp(min=tiny)), self.gamma_neg * log_p)
-        return -target * weight * log_p, -target * weight * (1.0 + bend)
+        # ln p / (1 - p) is about -1 where p is 1, where the weight is 0.
+        return not_p.pow(self.gamma_pos), -self.gamma_pos * log_p.exp() * (
+            log_p / not_p.clamp(min=torch.finfo(log_p.dtype).tiny)
+        )

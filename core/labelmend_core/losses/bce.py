@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from labelmend_core.losses._analytic import ElementwiseLoss, focal_term, sign_of
+from labelmend_core.losses._analytic import ElementwiseLoss, focal_term, present_in, sign_of
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT
 
 
@@ -24,6 +24,6 @@ class BinaryCrossEntropy(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        sign = sign_of((targets > 0).to(logits.dtype))
+        sign = sign_of(present_in(targets, logits.dtype))
         value, slope = focal_term(sign * logits, 0.0)
         return value, slope.mul_(sign)

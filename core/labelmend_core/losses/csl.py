@@ -10,12 +10,19 @@ from labelmend_core.errors import InputError
 from labelmend_core.losses._analytic import AnalyticLoss, choose
 from labelmend_core.losses._base import Reduction
 from labelmend_core.losses._hyperparameter import Hyperparameter, Value
+from labelmend_core.losses._largest import nth_largest
 
 IGNORE, NORMALISED, NEGATIVE, SELECTIVE = "ignore", "ignore_normalize_classes", "negative", "selective"
 
 # A class's prior counts where at least this share of its images are verified negatives: without the unobserved
 # cells, which a high prior leaves out, too little would otherwise push the class down.
 _SURVEYED = 0.05
+
+# From here on ln(1 + e^x) is x, to the last bit of float64.
+_LINEAR = 40.0
+
+# Added to the logits of observed cells, so that they are never among the most probable.
+_FAR_BELOW = -1e30
 
 # The other classes of the image in which `curve` varies one cell.
 _CURVE_LOGITS = (-6.0, 2.0)
@@ -111,45 +118,53 @@ class ClassAwareSelectiveLoss(AnalyticLoss):
         )
 
     def _value_and_slope(self, logits: Tensor, targets: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
-        dtype = logits.dtype
-        present, unobserved = (targets > 0).to(dtype), (targets == 0).to(dtype)
-        sign = 2.0 * present - 1.0
-        x = sign * logits
-        log_q, rest = F.logsigmoid(x), torch.sigmoid(-x)
-        log_slope = rest
+        target = targets.to(logits.dtype)
+        present = target.clamp(min=0.0)
+        away = torch.add(1.0, present, alpha=-2.0)  # the sign of the side that the cell should not be on
+        x = away * logits
+        cost, rest = F.softplus(x, threshold=_LINEAR), torch.sigmoid(x)  # -ln q and 1 - q
+        slope = rest
         if self.clip > 0.0:
             # As in `asl`: with q of at least the clip its logarithm is finite, and rest is 0 where q is 1.
-            clipped = (torch.sigmoid(x) + self.clip).clamp(max=1.0)
+            clipped = (torch.sigmoid(-x) + self.clip).clamp(max=1.0)
             rest_clipped = F.relu(rest - self.clip)
-            slope_clipped = rest * torch.sigmoid(x) / clipped * (rest_clipped > 0.0)
-            log_q, log_slope = choose(present, log_q, clipped.log()), choose(present, rest, slope_clipped)
+            slope_clipped = rest * torch.sigmoid(-x) / clipped * (rest_clipped > 0.0)
+            cost, slope = choose(present, cost, -clipped.log()), choose(present, rest, slope_clipped)
             rest = choose(present, rest, rest_clipped)
-        negative = choose(
-            unobserved, self.alpha_unann * rest.pow(self.gamma_unann), self.alpha_neg * rest.pow(self.gamma_neg)
-        )
-        weight = choose(present, self.alpha_pos * rest.pow(self.gamma_pos), negative)
+        weight = _weight(rest, self.gamma_unann, self.alpha_unann)
+        weight = choose(-target.clamp(max=0.0), _weight(rest, self.gamma_neg, self.alpha_neg), weight)
+        weight = choose(present, _weight(rest, self.gamma_pos, self.alpha_pos), weight)
         if self.mode != NEGATIVE:
-            weight = weight * self._kept(logits, targets, prior)
-        return -weight * log_q, -sign * weight * log_slope
+            weight = weight * self._kept(logits, target.abs(), prior)
+        return weight * cost, away * weight * slope
 
-    def _kept(self, logits: Tensor, targets: Tensor, prior: Tensor) -> Tensor:
-        """Return what each cell counts for after `mode`."""
-        if self.mode == SELECTIVE:
-            return (~self._left_out(logits, targets == 0, prior)).to(logits.dtype)
-        observed = (targets != 0).to(logits.dtype)
+    def _kept(self, logits: Tensor, observed: Tensor, prior: Tensor) -> Tensor:
+        """Return what each cell counts for after `mode`; `observed` is 1 or 0."""
         if self.mode == IGNORE:
             return observed
-        return observed * (1.0 + 1.0 / (1.0 + observed.sum(dim=1, keepdim=True)))
-
-    def _left_out(self, logits: Tensor, unobserved: Tensor, prior: Tensor) -> Tensor:
-        left_out = torch.zeros_like(unobserved)
-        n = min(self.likelihood_topk * logits.shape[0], logits.numel())
-        if n > 0:
-            # Where fewer are unobserved, the least is -inf and all of them are left out: nothing has to be counted.
-            least = logits.masked_fill(~unobserved, -torch.inf).flatten().topk(n, sorted=False).values.min()
-            left_out = unobserved & (logits >= least)
+        if self.mode == NORMALISED:
+            return observed * (1.0 + 1.0 / (1.0 + observed.sum(dim=1, keepdim=True)))
+        kept = self._unlikely(logits, observed)
         if prior.numel() == 0:
-            return left_out
+            return kept
         if prior.shape[0] != logits.shape[1]:
             raise InputError(f"Expected logits of the {prior.shape[0]} classes of training, got {logits.shape[1]}.")
-        return left_out | (unobserved & (prior > self.prior_threshold))
+        return kept * torch.maximum(observed, (prior <= self.prior_threshold).to(logits.dtype))
+
+    def _unlikely(self, logits: Tensor, observed: Tensor) -> Tensor:
+        """Return 0 for the most probable unobserved cells of the batch, 1 for all others."""
+        n = min(self.likelihood_topk * logits.shape[0], logits.numel())
+        if n == 0:
+            return torch.ones_like(logits)
+        candidates = torch.add(logits, observed, alpha=_FAR_BELOW)
+        # Where fewer are unobserved than n, all of them are left out: the device need not count them for us.
+        least = nth_largest(candidates, n).clamp(min=_FAR_BELOW / 2)
+        return (candidates < least).to(logits.dtype)
+
+
+def _weight(rest: Tensor, gamma: float, alpha: float) -> Tensor:
+    """Return alpha · rest^gamma, a scalar where it does not depend on rest."""
+    if gamma == 0.0:
+        return rest.new_full((), alpha)
+    power = rest.pow(gamma)
+    return power if alpha == 1.0 else power.mul_(alpha)

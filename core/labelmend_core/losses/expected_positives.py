@@ -5,9 +5,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelmend_core.losses._analytic import choose, floored_term, with_slope
+from labelmend_core.losses._analytic import floored_term, with_slope
 from labelmend_core.losses._base import MultiLabelLoss
-from labelmend_core.losses._hyperparameter import Hyperparameter
+from labelmend_core.losses._hyperparameter import FLOOR, Hyperparameter
 
 # The other classes of the image in which `curve` varies one cell: they expect 1.3 present ones together.
 _CURVE_LOGITS = (-6.0, -1.0)
@@ -35,17 +35,17 @@ class ExpectedPositives(MultiLabelLoss):
     name = "epr"
     hyperparameters = (
         Hyperparameter("expected_positives", 1.5, 0.0, 1000.0, "present classes of an image on average"),
-        Hyperparameter("floor", 0.0, 0.0, 1e-3, "added to p in the logarithm; the authors' code has 1e-5, which mutes"),
+        FLOOR,
     )
     expected_positives: float
     floor: float
 
     def cells(self, logits: Tensor, targets: Tensor, epoch: int, indices: Tensor | None) -> Tensor:
         """Return the loss of every cell, (B, K), each with the whole of the second term."""
-        value, slope = self._observed(logits.detach(), targets)
-        images, classes = logits.shape
-        off = torch.sigmoid(logits).sum() / images - self.expected_positives
-        return with_slope(logits, value, slope) + (off / classes).square()
+        outside = logits.detach()
+        value, slope = self._observed(outside, targets)
+        p = torch.sigmoid(outside)
+        return with_slope(logits, value, slope) + surplus(logits, p, 1.0 - p, self.expected_positives)
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -68,6 +68,20 @@ class ExpectedPositives(MultiLabelLoss):
 
     def _observed(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return cross-entropy of observed cells and 0 elsewhere, and its derivative."""
-        sign = targets.sign().to(logits.dtype)  # 0 where unobserved
+        sign = targets.to(logits.dtype, copy=True).sign_()  # 0 where unobserved
         value, slope = floored_term(sign * logits, self.floor)
-        return choose(sign.abs(), value, torch.zeros_like(value)), sign * slope
+        return value.mul_(sign.abs()), slope.mul_(sign)
+
+
+def surplus(logits: Tensor, p: Tensor, not_p: Tensor, expected_positives: float) -> Tensor:
+    """Return ((mean over images of Σ p) - expected_positives)² / K², a scalar function of the logits.
+
+    Args:
+        logits: (B, K).
+        p, not_p: (B, K), their sigmoid and 1 less it, detached.
+        expected_positives: of an image.
+    """
+    images, classes = logits.shape
+    off = (p.sum() / images - expected_positives) / classes
+    slope = (p * not_p).mul_(off * (2.0 / (images * classes)))
+    return with_slope(logits, off.square(), slope)

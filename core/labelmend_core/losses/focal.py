@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from labelmend_core.losses._analytic import ElementwiseLoss, focal_term, sign_of
+from labelmend_core.losses._analytic import ElementwiseLoss, focal_term, present_in, sign_of
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 _GAMMA = Hyperparameter("gamma", 2.0, 0.0, 10.0, "focusing power; larger mutes easy cells more")
@@ -28,7 +28,7 @@ class Focal(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        sign = sign_of((targets > 0).to(logits.dtype))
+        sign = sign_of(present_in(targets, logits.dtype))
         value, slope = focal_term(sign * logits, self.gamma)
         return value, slope.mul_(sign)
 
@@ -61,7 +61,7 @@ class FocalMargin(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        present = (targets > 0).to(logits.dtype)
+        present = present_in(targets, logits.dtype)
         sign = sign_of(present)
         value, slope = focal_term((sign * logits).sub_(present, alpha=self.margin), self.gamma)
         return value, slope.mul_(sign)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from labelmend_core.losses._analytic import ElementwiseLoss, choose, focal_term
+from labelmend_core.losses._analytic import ElementwiseLoss, choose, focal_term, present_in
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
 
 
@@ -40,7 +40,7 @@ class Hill(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        present = (targets > 0).to(logits.dtype)
+        present = present_in(targets, logits.dtype)
         value_pos, slope_pos = focal_term(logits - self.margin, self.gamma)
         p = torch.sigmoid(logits)
         square = p.square()

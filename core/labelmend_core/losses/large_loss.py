@@ -8,41 +8,39 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelmend_core.losses._analytic import AnalyticLoss, choose, focal_term
+from labelmend_core.losses._analytic import AnalyticLoss, focal_term, present_in, sign_of
 from labelmend_core.losses._hyperparameter import Hyperparameter
+from labelmend_core.losses._largest import nth_largest
 
 # The unobserved cells beside which `curve` varies one.
 _CURVE_LOGITS = (-6.0, 2.0)
 _CURVE_CELLS = 99
 
+_DELTA = Hyperparameter(
+    "delta", 0.002, 0.0, 0.1, "share of a batch's cells that is added to the modified ones each epoch"
+)
+
 
 class _LargeLoss(AnalyticLoss):
     """Cross-entropy in which the n unobserved cells of a batch with the largest loss are treated otherwise."""
 
-    hyperparameters = (
-        Hyperparameter(
-            "delta", 0.002, 0.0, 0.1, "share of a batch's cells that is added to the modified ones each epoch"
-        ),
-    )
+    hyperparameters = (_DELTA,)
     delta: float
 
     @abstractmethod
-    def modified(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return value and slope of modified cells."""
+    def modify(self, value: Tensor, slope: Tensor, logits: Tensor, large: Tensor) -> None:
+        """Change value and slope, in place, where `large`, unobserved cells, is 1; elsewhere it is 0."""
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `AnalyticLoss`. Which cells are modified has no gradient."""
-        sign = 2.0 * (targets > 0).to(logits.dtype) - 1.0
+        sign = sign_of(present_in(targets, logits.dtype))
         value, slope = focal_term(sign * logits, 0.0)
-        slope = sign * slope
-        unobserved = targets == 0
-        n = min(self._n_modified(logits.numel(), epoch), int(unobserved.sum()))
-        if n == 0:
-            return value, slope
-        large = unobserved & (value >= (value * unobserved).flatten().topk(n).values[-1])
-        value_modified, slope_modified = self.modified(logits)
-        chosen = large.to(logits.dtype)
-        return choose(chosen, value_modified, value), choose(chosen, slope_modified, slope)
+        slope.mul_(sign)
+        n = math.ceil(logits.numel() * min(self.delta * epoch, 1.0))
+        if n > 0:
+            large, _ = largest(value, targets == 0, n)
+            self.modify(value, slope, logits, large.to(logits.dtype))
+        return value, slope
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -55,8 +53,25 @@ class _LargeLoss(AnalyticLoss):
         points = [self.value_and_slope(torch.cat([point[None], others]), targets, epoch) for point in grid]
         return np.array([float(value[0]) for value, _ in points]), np.array([float(slope[0]) for _, slope in points])
 
-    def _n_modified(self, n_cells: int, epoch: int) -> int:
-        return math.ceil(n_cells * min(self.delta * epoch, 1.0))
+
+def largest(value: Tensor, among: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Return which cells have one of the n largest values of some, and which of these exceed the smallest of the n.
+
+    Args:
+        value: (B, K), ≥ 0.
+        among: bool (B, K); where fewer than n are true, all of them are found.
+        n: 1 to B · K.
+    """
+    # Nothing is counted, which a GPU would have to wait for: cells that do not take part have the value -1.
+    ranked = value.masked_fill(~among, -1.0)
+    least = nth_largest(ranked, n)
+    return among & (ranked >= least), among & (ranked > least)
+
+
+def take_as_present(value: Tensor, slope: Tensor, logits: Tensor, chosen: Tensor) -> None:
+    """Turn, in place, cross-entropy of absent cells into that of present ones where `chosen` is 1, by taking z off."""
+    value.addcmul_(chosen, logits, value=-1.0)
+    slope.sub_(chosen)
 
 
 class LargeLossRejection(_LargeLoss):
@@ -80,9 +95,11 @@ class LargeLossRejection(_LargeLoss):
 
     name = "ll_r"
 
-    def modified(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return nothing: the cell is left out."""
-        return torch.zeros_like(logits), torch.zeros_like(logits)
+    def modify(self, value: Tensor, slope: Tensor, logits: Tensor, large: Tensor) -> None:
+        """Leave the large ones out."""
+        kept = 1.0 - large
+        value.mul_(kept)
+        slope.mul_(kept)
 
 
 class LargeLossCorrection(_LargeLoss):
@@ -105,6 +122,6 @@ class LargeLossCorrection(_LargeLoss):
 
     name = "ll_ct"
 
-    def modified(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss of a present cell."""
-        return focal_term(logits, 0.0)
+    def modify(self, value: Tensor, slope: Tensor, logits: Tensor, large: Tensor) -> None:
+        """Take the large ones as present."""
+        take_as_present(value, slope, logits, large)

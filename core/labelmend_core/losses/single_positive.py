@@ -4,10 +4,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from torch import Tensor
 
-from labelmend_core.losses._analytic import ElementwiseLoss, choose, floored_term, focal_term
-from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
-
-_FLOOR = Hyperparameter("floor", 0.0, 0.0, 1e-3, "added to p in the logarithm; the authors' code has 1e-5, which mutes")
+from labelmend_core.losses._analytic import (
+    ElementwiseLoss,
+    both_terms,
+    choose,
+    floored_term,
+    focal_term,
+    present_in,
+    sign_of,
+    unknown_in,
+)
+from labelmend_core.losses._hyperparameter import FLOOR, UNOBSERVED_WEIGHT, Hyperparameter
 
 
 class WeakAssumedNegatives(ElementwiseLoss):
@@ -28,17 +35,17 @@ class WeakAssumedNegatives(ElementwiseLoss):
     """
 
     name = "wan"
-    hyperparameters = (_FLOOR,)
+    hyperparameters = (FLOOR,)
     floor: float
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        sign = 2.0 * (targets > 0).to(logits.dtype) - 1.0
+        sign = sign_of(present_in(targets, logits.dtype))
         value, slope = floored_term(sign * logits, self.floor)
         # A curve, of shape (G,), is that of two classes.
         others = max(logits.shape[-1] - 1, 1) if logits.ndim > 1 else 1
-        weight = 1.0 - (1.0 - 1.0 / others) * (targets == 0).to(logits.dtype)
-        return weight * value, weight * sign * slope
+        weight = unknown_in(targets, logits.dtype).mul_(1.0 / others - 1.0).add_(1.0)
+        return value.mul_(weight), slope.mul_(weight.mul_(sign))
 
 
 class SmoothedAssumedNegatives(ElementwiseLoss):
@@ -60,7 +67,7 @@ class SmoothedAssumedNegatives(ElementwiseLoss):
     name = "an_ls"
     hyperparameters = (
         Hyperparameter("smoothing", 0.1, 0.0, 0.5, "moves targets to the other side; larger trusts the labels less"),
-        _FLOOR,
+        FLOOR,
         UNOBSERVED_WEIGHT,
     )
     smoothing: float
@@ -68,12 +75,16 @@ class SmoothedAssumedNegatives(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        present = (targets > 0).to(logits.dtype) * (1.0 - 2.0 * self.smoothing) + self.smoothing
-        if self.floor == 0.0:  # ln(1 - p) = ln p - z
-            return torch.addcmul(logits - F.logsigmoid(logits), present, logits, value=-1), logits.sigmoid() - present
-        value_pos, slope_pos = floored_term(logits, self.floor)
-        value_neg, slope_neg = floored_term(-logits, self.floor)
-        return present * value_pos + (1 - present) * value_neg, present * slope_pos - (1 - present) * slope_neg
+        present = present_in(targets, logits.dtype)
+        if self.floor == 0.0:
+            # The other side costs -ln(1 - q) = -ln q + x, q being the sigmoid of x: one logarithm serves both.
+            sign = sign_of(present)
+            x = sign * logits
+            value, slope = focal_term(x, 0.0)
+            return value.add_(x, alpha=self.smoothing), slope.add_(self.smoothing).mul_(sign)
+        present.mul_(1.0 - 2.0 * self.smoothing).add_(self.smoothing)
+        terms = both_terms(logits, self.floor)
+        return choose(present, terms.present, terms.absent), choose(present, terms.present_slope, terms.absent_slope)
 
 
 class EntropyMaximisation(ElementwiseLoss):
@@ -96,32 +107,38 @@ class EntropyMaximisation(ElementwiseLoss):
     name = "em"
     hyperparameters = (
         Hyperparameter("alpha", 0.1, 0.0, 1.0, "weight of the entropy; larger keeps unknown cells closer to one half"),
-        _FLOOR,
+        FLOOR,
     )
     alpha: float
     floor: float
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        present, unknown = (targets > 0).to(logits.dtype), (targets == 0).to(logits.dtype)
         if self.floor == 0.0:
-            return self._without_floor(logits, 2.0 * present - 1.0, unknown)
-        value_pos, slope_pos = floored_term(logits, self.floor)
-        value_neg, slope_neg = floored_term(-logits, self.floor)
-        p, not_p = torch.sigmoid(logits), torch.sigmoid(-logits)
-        entropy = p * value_pos + not_p * value_neg
-        slope = p * not_p * (value_pos - value_neg) + p * slope_pos - not_p * slope_neg
+            return self._without_floor(logits, targets)
+        present, unknown = present_in(targets, logits.dtype), unknown_in(targets, logits.dtype)
+        terms = both_terms(logits, self.floor)
+        entropy = choose(terms.p, terms.present, terms.absent)
+        slope = choose(terms.p, terms.present_slope, terms.absent_slope)
+        slope.addcmul_(terms.p * terms.not_p, terms.present - terms.absent)
+        value_seen = choose(present, terms.present, terms.absent)
+        slope_seen = choose(present, terms.present_slope, terms.absent_slope)
         return (
-            choose(unknown, -self.alpha * entropy, choose(present, value_pos, value_neg)),
-            choose(unknown, -self.alpha * slope, choose(present, slope_pos, -slope_neg)),
+            choose(unknown, entropy.mul_(-self.alpha), value_seen),
+            choose(unknown, slope.mul_(-self.alpha), slope_seen),
         )
 
-    def _without_floor(self, logits: Tensor, sign: Tensor, unknown: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the same from one log-sigmoid: the entropy is even in z, so that of |z| does, and loses nothing."""
-        x = choose(unknown, logits.abs(), sign * logits)
-        value, slope = focal_term(x, 0.0)
-        entropy = value - slope * x  # -ln p + (1 - p) z
-        return (
-            choose(unknown, -self.alpha * entropy, value),
-            choose(unknown, -self.alpha * slope * (1.0 + slope) * logits, sign * slope),
-        )
+    def _without_floor(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        # With s = ln(1 + e^-|z|), a seen cell of the logit x for what it is costs s + relu(-x), and the entropy is
+        # s + |z| q, q = sigmoid(-|z|) being the smaller of p and 1 - p: one logarithm, and nothing cancels.
+        sign = targets.to(logits.dtype, copy=True).sign_()
+        unknown = sign.abs().sub_(1.0).mul_(self.alpha)  # -alpha where unknown, else 0
+        x = sign * logits  # 0 where unknown
+        size = logits.abs()
+        opposite = -size
+        s, q = F.softplus(opposite), torch.sigmoid(opposite)
+        value = torch.mul(s, sign.abs().add_(unknown)).add_(F.relu(-x))
+        value.addcmul_(size.mul_(q), unknown)
+        # The derivative of the entropy is -z q (1 - q).
+        slope = unknown.mul_(logits).mul_(q).mul_(q.sub_(1.0))
+        return value, slope.addcmul_(sign, x.neg_().sigmoid_(), value=-1.0)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from labelmend_core.losses._analytic import ElementwiseLoss, focal_term, sign_of
+from labelmend_core.losses._analytic import ElementwiseLoss, focal_term, present_in, sign_of, unknown_in
 from labelmend_core.losses._hyperparameter import Hyperparameter
 
 
@@ -44,10 +44,10 @@ class SPLC(ElementwiseLoss):
 
     def value_and_slope(self, logits: Tensor, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the loss and its derivative; see `ElementwiseLoss`."""
-        given = targets > 0
-        present = given
+        given = present = present_in(targets, logits.dtype)
         if epoch >= self.change_epoch:
-            present = given | ((targets == 0) & (torch.sigmoid(logits) > self.tau))
-        sign = sign_of(present.to(logits.dtype))
-        value, slope = focal_term((sign * logits).sub_(given.to(logits.dtype), alpha=self.margin), self.gamma)
+            confident = torch.sigmoid(logits).gt_(self.tau)
+            present = given + confident.mul_(unknown_in(targets, logits.dtype))
+        sign = sign_of(present)
+        value, slope = focal_term((sign * logits).sub_(given, alpha=self.margin), self.gamma)
         return value, slope.mul_(sign)

@@ -48,6 +48,8 @@ def network_of(settings: RunSettings, labels: LabelMatrix, class_names: tuple[st
     """
     takes = HEADS[settings.head].takes
     backbone = build_backbone(settings.backbone, takes=takes, local_global=settings.local_global)
+    if settings.local_global:
+        backbone.freeze_all_but()
     return nn.Sequential(backbone, head_of(settings, backbone.n_features, labels, class_names))
 
 

@@ -1,14 +1,15 @@
 """What a run trains on and is measured on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from labelmend_core.metrics import Evaluation, Unobserved, evaluate
 from labelmend_core.types import LabelMatrix
 
 
@@ -23,6 +24,7 @@ class TrainingData:
         unreadable: indices into `images` that cannot be decoded, with the reason; they are neither trained on
             nor scored.
         class_names: length K.
+        unobserved, validation_unobserved: what an unobserved cell of the labels is where they measure.
     """
 
     images: Dataset[Tensor]
@@ -30,6 +32,8 @@ class TrainingData:
     validation_labels: LabelMatrix | None
     unreadable: Mapping[int, str]
     class_names: tuple[str, ...]
+    unobserved: Unobserved = "absent"
+    validation_unobserved: Unobserved = "absent"
 
     @property
     def n_train(self) -> int:
@@ -53,11 +57,21 @@ class TrainingData:
             return None
         return self.validation_labels.dense(rows - self.n_train)
 
-    def to_measure_on(self, held: NDArray[np.int64]) -> tuple[NDArray[np.int8] | None, NDArray[np.int64]]:
-        """Return labels and rows of the images held out; without any, of the validation images; None without those."""
+    def measure(
+        self, held: NDArray[np.int64], predict: Callable[[nn.Module, NDArray[np.int64]], NDArray[np.float32]]
+    ) -> Callable[[nn.Module], Evaluation] | None:
+        """Return what measures a network on the images held out; without any, on the validation images; else None.
+
+        Args:
+            held: training rows.
+            predict: returns p, (M, K), of the images of given rows.
+        """
+        targets, rows, unobserved = self.validation_targets(), self.rows(validation=True), self.validation_unobserved
         if len(held):
-            return self.labels.dense(held), held
-        return self.validation_targets(), self.rows(validation=True)
+            targets, rows, unobserved = self.labels.dense(held), held, self.unobserved
+        if targets is None:
+            return None
+        return lambda network: evaluate(targets, predict(network, rows), unobserved=unobserved)
 
     def frequency(self) -> Tensor:
         """Return how often each class is given, float (K,), in [0, 1]."""

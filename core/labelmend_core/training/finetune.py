@@ -10,7 +10,6 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from labelmend_core.losses import build_loss
-from labelmend_core.metrics import Evaluation, evaluate
 from labelmend_core.run_folder import RunFolder, write_array
 from labelmend_core.training.assembly import augmentation_of, loss_of, network_of, probabilities
 from labelmend_core.training.batches import ImageBatches
@@ -60,11 +59,13 @@ def finetune(
         pred_probs[held_out] = np.load(part)
     recorder = Recorder(tuner.targets, tau=settings.tau, planted=run.planted())
     kept, held = hold_out(rows, settings.hold_out, settings.seed)
-    network, state = tuner.train(folds, kept, part_of(progress, folds, folds + 1), recorder, tuner.evaluator(held))
+    network, state = tuner.train(
+        folds, kept, part_of(progress, folds, folds + 1), recorder, data.measure(held, tuner.predict)
+    )
     info = {"mode": "finetune", "settings": settings.to_dict(), "class_names": list(data.class_names)}
     save_model(run.model, network.state_dict(), info)
     dynamics = with_held_out(recorder.dynamics(), held, tuner.predict(network, held))
-    measure = tuner.evaluator(held[:0])
+    measure = data.measure(held[:0], tuner.predict)
     return Outcome(
         state,
         recorder,
@@ -149,14 +150,3 @@ class _Tuner:
             found[done : done + len(block)] = block.numpy()
             done += len(block)
         return found
-
-    def evaluator(self, held: NDArray[np.int64]) -> Evaluate | None:
-        """Return what measures a network on the images held out; without any, on validation images; None without."""
-        targets, rows = self.data.to_measure_on(held)
-        if targets is None:
-            return None
-
-        def measure(network: nn.Module) -> Evaluation:
-            return evaluate(targets, self.predict(network, rows))
-
-        return measure

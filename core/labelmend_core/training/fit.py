@@ -188,9 +188,8 @@ class _Loop:
         self.accelerator.backward(value)
         seconds = 0.0
         if self.recorder is not None:
-            logits, gradients = self.loss.as_logits(outputs.detach()), outputs.grad
-            if self.loss.input_kind == "cosines" and gradients is not None:
-                gradients = gradients / self.loss.as_logits(gradients.new_ones(()))  # of the logits, as `logits`
+            assert outputs.grad is not None  # it was retained
+            logits, gradients = self.loss.as_logits(outputs.detach()), self.loss.in_logits(outputs.grad)
             seconds = self._recorded(Recorder.observe, batch.indices, logits, gradients)
         if self.sam > 0:
             self._look_around(batch)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from labelmend_core.metrics import Evaluation, evaluate
+from labelmend_core.metrics import Evaluation, Unobserved, evaluate
 from labelmend_core.run_folder import RunFolder
 from labelmend_core.training.dynamics import Recorder
 from labelmend_core.training.fit import Epoch, FitState
@@ -57,7 +57,7 @@ def write_history(run: RunFolder, history: list[Epoch], recorder: Recorder) -> N
     run.write_table("gradients", recorder.gradients())
 
 
-def write_outcome(run: RunFolder, outcome: Outcome, labels: LabelMatrix) -> dict[str, Any]:
+def write_outcome(run: RunFolder, outcome: Outcome, labels: LabelMatrix, unobserved: Unobserved) -> dict[str, Any]:
     """Write probabilities, dynamics and per-class metrics; return the run's metrics by name.
 
     Measured on validation data where there is some, otherwise on the labels that were trained on, which
@@ -70,7 +70,8 @@ def write_outcome(run: RunFolder, outcome: Outcome, labels: LabelMatrix) -> dict
     evaluation, on = outcome.measured, "validation"
     if evaluation is None:
         seen = ~np.isnan(outcome.pred_probs[:, 0])
-        evaluation = evaluate(labels.dense()[seen], np.asarray(outcome.pred_probs)[seen].astype(np.float32))
+        scores = np.asarray(outcome.pred_probs)[seen].astype(np.float32)
+        evaluation = evaluate(labels.dense()[seen], scores, unobserved=unobserved)
         on = f"{outcome.pred_probs_source} probabilities against the labels trained on"
     run.write_table("per_class", _per_class(evaluation, labels))
     epochs = outcome.state.history

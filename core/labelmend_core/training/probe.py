@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from labelmend_core.losses import build_loss
-from labelmend_core.metrics import Evaluation, evaluate
 from labelmend_core.models import build_backbone
 from labelmend_core.models.heads import HEADS, Head
 from labelmend_core.run_folder import RunFolder
@@ -74,12 +73,12 @@ def train_probe(
         kept,
         progress=part_of(progress, settings.folds, settings.folds + 1),
         recorder=recorder,
-        evaluate=heads.evaluator(held),
+        evaluate=data.measure(held, heads.predict),
         on_epoch=lambda state: write_history(run, state.history, recorder),
     )
     info = {"mode": "probe", "settings": settings.to_dict(), "class_names": list(data.class_names)}
     save_model(run.model, head.state_dict(), info)
-    measure = heads.evaluator(held[:0])
+    measure = data.measure(held[:0], heads.predict)
     return Outcome(
         state,
         recorder,
@@ -146,14 +145,3 @@ class _Heads:
         ]
         found: NDArray[np.float32] = torch.cat(blocks).numpy()
         return found
-
-    def evaluator(self, held: NDArray[np.int64]) -> Evaluate | None:
-        """Return what measures a head on the images held out; without any, on validation images; None without those."""
-        targets, rows = self._data.to_measure_on(held)
-        if targets is None:
-            return None
-
-        def measure(head: nn.Module) -> Evaluation:
-            return evaluate(targets, self.predict(head, rows))
-
-        return measure

@@ -73,7 +73,7 @@ def _train(
         outcome = train_probe(run, settings, data, features_folder=features, accelerator=accelerator, progress=progress)
     else:
         outcome = finetune(run, settings, data, accelerator=accelerator, progress=progress, workers=workers)
-    return write_outcome(run, outcome, data.labels)
+    return write_outcome(run, outcome, data.labels, data.unobserved)
 
 
 def _precision(settings: RunSettings) -> str:

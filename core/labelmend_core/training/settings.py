@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from labelmend_core.errors import InputError
 from labelmend_core.losses import Value, build_loss
+from labelmend_core.metrics import UnobservedChoice
 from labelmend_core.models import BackboneSpec
 from labelmend_core.models.heads import check_head
 from labelmend_core.training.schedule import Schedule
@@ -59,6 +60,8 @@ class RunSettings:
             missing label looks like (`training.planting`); 0 trains on all of them.
         hold_out: share of the training images that the last fit does not see and its best epoch is chosen on, so that
             the validation images measure only; 0 chooses on the validation images themselves.
+        unobserved: what an unobserved cell of the labels is where they measure: "absent", "left_out", or "auto", see
+            `labelmend_core.metrics.how_to_read_unobserved`.
         augment: of fine-tuning.
         seed: of folds, order, initial weights and augmentation.
     """
@@ -75,6 +78,7 @@ class RunSettings:
     folds: int = 5
     planted: float = 0.1
     hold_out: float = 0.0
+    unobserved: UnobservedChoice = "auto"
     augment: Augment = field(default_factory=Augment)
     seed: int = 0
 
@@ -84,6 +88,10 @@ class RunSettings:
         for name, least in (("batch_size", 2), ("folds", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"Expected {name} of at least {least}, got {getattr(self, name)}")
+        if self.unobserved not in get_args(UnobservedChoice):
+            raise InputError(
+                f"Expected unobserved to be one of {', '.join(get_args(UnobservedChoice))}, got {self.unobserved!r}"
+            )
         for name in ("planted", "hold_out"):
             if not 0 <= getattr(self, name) <= 0.5:
                 raise InputError(f"Expected {name}, a share, in [0, 0.5], got {getattr(self, name)}")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from labelmend_core.errors import InputError
+from labelmend_core.files import replacing
 from labelmend_core.types import ABSENT, PRESENT, UNOBSERVED
 from labelmend_datasets.formats._source import fault, read_lines, shown
 
@@ -96,6 +98,22 @@ def with_only(record: Record, kept: Iterable[int], new: Mapping[int, str]) -> by
         return old if column in kept else ""
 
     return _edited(record.raw, field)
+
+
+def write_rows(destination: Path, rows: Iterable[Iterable[str | int]]) -> None:
+    """Write rows to a new CSV file: commas, UTF-8, line feeds, quotes where they are needed."""
+    with replacing(destination) as temporary, temporary.open("w", encoding="utf-8", newline="") as output:
+        csv.writer(output, lineterminator="\n").writerows(rows)
+
+
+def require_names_for_csv(class_names: Iterable[str]) -> None:
+    """Raise an `InputError` for a class name that would be another one, or none, when it is read from a CSV file."""
+    for name in class_names:
+        if not name or name != name.strip():
+            raise InputError(
+                f"Expected class names without space at their ends to write them as CSV, got {shown(name)}; "
+                "rename the class."
+            )
 
 
 def line_ending(raw: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """What a format is: a reader and a writer that agree, and what a person needs to choose between them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +25,17 @@ class Writer(Protocol):
     ) -> list[Path]: ...
 
 
+class Creator(Protocol):
+    """Writes a dataset to a new file, without a source whose other content would be kept."""
+
+    def __call__(self, destination: Path, dataset: AnnotatedDataset) -> None: ...
+
+
+def never(source: Path) -> bool:
+    """Return False: no file of the format can say that a class is absent."""
+    return False
+
+
 @dataclass(frozen=True)
 class AnnotationFormat:
     """One annotation format.
@@ -37,6 +49,8 @@ class AnnotationFormat:
         suffix: of a written file, such as ".txt"; empty for a folder.
         is_folder: whether source and destination are folders.
         boxes: whether a label is a box, so that an added class goes to `labelmend_additions.json` instead.
+        holds_absent: whether a source can hold verified negatives (-1); what cannot writes them as no label.
+        create: dataset to new file with all that the dataset says; None where that cannot be.
     """
 
     name: str
@@ -47,3 +61,5 @@ class AnnotationFormat:
     suffix: str
     is_folder: bool = False
     boxes: bool = False
+    holds_absent: Callable[[Path], bool] = never
+    create: Creator | None = None

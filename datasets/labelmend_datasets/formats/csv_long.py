@@ -9,6 +9,7 @@ written as no label.
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,13 @@ from labelmend_datasets.formats._csv_records import (
     Record,
     line_ending,
     read_records,
+    require_names_for_csv,
     same_length,
     value_like,
     value_of,
     with_fields,
     with_only,
+    write_rows,
 )
 from labelmend_datasets.formats._format import AnnotationFormat
 from labelmend_datasets.formats._image_index import ImageIndex
@@ -102,6 +105,30 @@ def write(source: Path, destination: Path, dataset: AnnotatedDataset, corrected:
             edit = edits.get(row) if record.fields else None
             output.write(_edited(record, edit, rows.columns, ending) if edit else record.raw)
     return [destination]
+
+
+def create(destination: Path, dataset: AnnotatedDataset) -> None:
+    """Write a new CSV file with a value column: a row for every observed cell, and for an image without any.
+
+    A class that no row names is only known from a class file; without one the classes are read sorted by name.
+
+    Raises:
+        InputError: a class name begins or ends with space.
+    """
+    require_names_for_csv(dataset.class_names)
+    images, classes, values = (cells.tolist() for cells in dataset.given_labels.cells())
+    own: dict[int, list[tuple[str, int]]] = {}
+    for image, k, value in zip(images, classes, values, strict=True):
+        own.setdefault(image, []).append((dataset.class_names[k], value))
+    rows = ((name, *cell) for i, name in enumerate(dataset.image_ids) for cell in own.get(i, [("", "")]))
+    write_rows(destination, chain([("image", "label", "value")], rows))
+
+
+def holds_absent(source: Path) -> bool:
+    """Return whether a file has a value column, which alone can say that a class is absent."""
+    header = next((record.fields for record in read_records(source) if record.fields), [])
+    columns = columns_of(header)
+    return columns is not None and columns.value is not None
 
 
 def columns_of(header: Sequence[str]) -> _Columns | None:
@@ -207,4 +234,6 @@ CSV = AnnotationFormat(
     read=read,
     write=write,
     suffix=".csv",
+    holds_absent=holds_absent,
+    create=create,
 )

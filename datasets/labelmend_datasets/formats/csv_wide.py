@@ -6,24 +6,30 @@ empty those cells before reading such a file.)
 
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from labelmend_core.files import replacing
-from labelmend_core.types import UNOBSERVED, AnnotatedDataset, LabelMatrix
+from labelmend_core.types import ABSENT, PRESENT, UNOBSERVED, AnnotatedDataset, LabelMatrix
 from labelmend_datasets.formats._changes import changes_by_image, require_other_place, require_same_source
 from labelmend_datasets.formats._csv_records import (
     Record,
     read_records,
+    require_names_for_csv,
     same_length,
     value_like,
     value_of,
     with_fields,
+    write_rows,
 )
 from labelmend_datasets.formats._format import AnnotationFormat
 from labelmend_datasets.formats._image_index import ImageIndex
 from labelmend_datasets.formats._source import fault, read_class_names, shown
+
+_WRITTEN = {PRESENT: "1", ABSENT: "-1", UNOBSERVED: ""}
+_BLOCK = 4096  # rows that are dense at a time
 
 
 def read(source: Path, *, classes: Path | None = None) -> AnnotatedDataset:
@@ -62,6 +68,29 @@ def write(source: Path, destination: Path, dataset: AnnotatedDataset, corrected:
             new = {column: value_like(after, record.fields[column]) for column, after in columns.items()}
             output.write(with_fields(record, new) if new else record.raw)
     return [destination]
+
+
+def create(destination: Path, dataset: AnnotatedDataset) -> None:
+    """Write a new CSV file: 1, -1, and empty where a cell is unobserved.
+
+    Raises:
+        InputError: a class name begins or ends with space.
+    """
+    require_names_for_csv(dataset.class_names)
+    write_rows(destination, chain([("image", *dataset.class_names)], _new_rows(dataset)))
+
+
+def _new_rows(dataset: AnnotatedDataset) -> Iterator[list[str]]:
+    for start in range(0, len(dataset.image_ids), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        cells = dataset.given_labels.dense(block).tolist()
+        for name, row in zip(dataset.image_ids[block], cells, strict=True):
+            yield [name, *(_WRITTEN[value] for value in row)]
+
+
+def always(source: Path) -> bool:
+    """Return True: every file of the format can say that a class is absent."""
+    return True
 
 
 def is_header(fields: Sequence[str]) -> bool:
@@ -119,4 +148,6 @@ CSV_WIDE = AnnotationFormat(
     read=read,
     write=write,
     suffix=".csv",
+    holds_absent=always,
+    create=create,
 )

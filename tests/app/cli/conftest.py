@@ -61,6 +61,18 @@ class Scenes:
     given: LabelMatrix
 
 
+@dataclass(frozen=True)
+class Splits:
+    """Complete lists of training and validation scenes, whose names are relative to one folder of images."""
+
+    images: Path
+    train: Path
+    validation: Path
+    classes: Path
+    train_truth: LabelMatrix
+    validation_truth: LabelMatrix
+
+
 def write_list(path: Path, image_ids: Any, labels: LabelMatrix) -> None:
     lines = [f"{name},{' '.join(map(str, labels.positives(i)))}" for i, name in enumerate(image_ids)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -75,6 +87,25 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
     (folder / "classes.txt").write_text("\n".join(made.class_names) + "\n", encoding="utf-8")
     return Scenes(
         folder, folder / "photos", folder / "labels.txt", folder / "classes.txt", made.given_labels, noised.labels
+    )
+
+
+@pytest.fixture(scope="session")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> Splits:
+    folder = tmp_path_factory.mktemp("splits")
+    truths = {}
+    for split, n in (("train", 90), ("validation", 45)):
+        made = make_scenes(folder / "photos" / split, n, np.random.default_rng(n), 32, samples=split)
+        write_list(folder / f"{split}.txt", [f"{split}/{name}" for name in made.image_ids], made.given_labels)
+        truths[split] = made.given_labels
+    (folder / "classes.txt").write_text("\n".join(made.class_names) + "\n", encoding="utf-8")
+    return Splits(
+        folder / "photos",
+        folder / "train.txt",
+        folder / "validation.txt",
+        folder / "classes.txt",
+        truths["train"],
+        truths["validation"],
     )
 
 

@@ -181,3 +181,16 @@ def test_it_compiles_without_a_break() -> None:
     loss = build_loss("aam")
     compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(cosines, targets), loss(cosines, targets))
+
+
+def test_gradients_in_cosines_are_told_as_those_in_logits() -> None:
+    """The recorder bins by p = sigmoid(scale · c) and has to show dL/dz beside the curve."""
+    loss = build_loss("aam", reduction="sum", scale=20.0)
+    z = torch.tensor([[-3.0, 0.5, 8.0]], dtype=torch.float64, requires_grad=True)
+    cosines = z.detach() / 20.0
+    cosines.requires_grad_()
+    targets = torch.tensor([[1, 0, -1]])
+    (in_cosines,) = torch.autograd.grad(loss(cosines, targets), cosines)
+    (in_logits,) = torch.autograd.grad(loss(z / 20.0, targets), z)
+    torch.testing.assert_close(loss.in_logits(in_cosines), in_logits)
+    torch.testing.assert_close(loss.as_logits(cosines), z)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelmend_core.types import LabelMatrix
-from labelmend_datasets.formats import FORMATS
+from labelmend_core.errors import InputError
+from labelmend_core.types import AnnotatedDataset, LabelMatrix
+from labelmend_datasets.formats import FORMATS, recognise
 from labelmend_datasets.formats._csv_records import read_records, with_fields
 
 LONG, WIDE = FORMATS["csv"], FORMATS["csv-wide"]
@@ -176,3 +177,71 @@ def test_wide_csv_reads_a_large_table_in_seconds(tmp_path):
     dataset = WIDE.read(tmp_path / "wide.csv")
 
     assert dataset.given_labels.n_observed == 40_000
+
+
+# What an image or a class may be called: no control characters in images, no space at the ends of classes.
+image_names = st.text('aü,"; =-1.', min_size=1, max_size=6).filter(lambda name: name.strip(". ") != "")
+class_names = st.text('aü,"\n; =-1', min_size=1, max_size=6).filter(lambda name: name == name.strip())
+
+
+@st.composite
+def datasets(draw):
+    images = draw(st.lists(image_names, min_size=1, max_size=5, unique=True))
+    classes = draw(st.lists(class_names, min_size=1, max_size=4, unique=True))
+    cells = st.lists(st.sampled_from([1, 0, -1]), min_size=len(classes), max_size=len(classes))
+    labels = LabelMatrix.from_dense([draw(cells) for _ in images])
+    return AnnotatedDataset(images, images, classes, labels)
+
+
+@given(dataset=datasets())
+def test_a_new_wide_csv_says_what_the_dataset_says(folder, dataset):
+    path = folder / "new_wide.csv"
+    WIDE.create(path, dataset)
+
+    again = WIDE.read(path)
+
+    assert list(again.image_ids) == list(dataset.image_ids)
+    assert list(again.class_names) == list(dataset.class_names)
+    assert again.given_labels == dataset.given_labels
+    assert WIDE.holds_absent(path)
+
+
+@given(dataset=datasets())
+def test_a_new_long_csv_says_what_the_dataset_says(folder, dataset):
+    path, names = folder / "new_long.csv", folder / "new_classes.txt"
+    LONG.create(path, dataset)
+    assert LONG.holds_absent(path)
+    if any("\n" in name for name in dataset.class_names):
+        return  # no class file can hold such a name
+    names.write_text("\n".join(dataset.class_names), encoding="utf-8")
+
+    again = LONG.read(path, classes=names)
+
+    assert recognise(path) == "csv"
+    assert list(again.image_ids) == list(dataset.image_ids)
+    assert again.given_labels == dataset.given_labels
+
+
+@pytest.mark.parametrize("form", [LONG, WIDE], ids=lambda form: form.name)
+@pytest.mark.parametrize("name", ["", " cat", "cat\n"])
+def test_a_class_name_that_would_be_read_as_another_is_refused_before_anything_is_written(form, name, tmp_path):
+    dataset = AnnotatedDataset(["a"], ["a"], ["dog", name], LabelMatrix.empty((1, 2)))
+
+    with pytest.raises(InputError, match="without space at their ends"):
+        form.create(tmp_path / "new.csv", dataset)
+
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("image,label\na,cat\n", False),
+        ("image,label,value\na,cat,1\n", True),
+        ("\n value ,label,image\n", True),
+        ("", False),
+    ],
+)
+def test_a_long_csv_holds_verified_negatives_where_it_has_a_value_column(text, holds, tmp_path):
+    (tmp_path / "labels.csv").write_text(text)
+    assert LONG.holds_absent(tmp_path / "labels.csv") is holds

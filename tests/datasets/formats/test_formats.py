@@ -57,6 +57,15 @@ def test_a_correction_is_read_back_as_far_as_the_format_can_say_it(sample):
     assert again.image_ids == sample.read().image_ids
 
 
+def test_a_verified_negative_survives_where_the_format_says_so(sample):
+    corrected = sample.read().given_labels.replace([0], [0], [-1])
+
+    written = sample.write(sample.destination(), corrected)
+
+    again = sample.format.read(written[0], classes=sample.classes).given_labels
+    assert again.values([0], [0])[0] == (-1 if sample.format.holds_absent(sample.source) else 0)
+
+
 def test_what_is_written_back_after_undoing_a_correction_says_what_the_source_says(sample):
     first = sample.write(sample.destination(), sample.correct())[0]
     dataset = sample.format.read(first, classes=sample.classes)

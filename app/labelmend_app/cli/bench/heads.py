@@ -40,6 +40,8 @@ def heads(
     pixel_mean: MeanOption = 0.5,
     pixel_std: StdOption = 0.5,
     keep: KeepOption = None,
+    images: Annotated[int, typer.Option(min=100, help="To train on, the first so many.")] = 8_000,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 10,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings at each head's best rate.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,12 +50,13 @@ def heads(
     Example: `labelmend bench heads --data coco18 --keep kept`
     """
     from labelmend_app.benchmarks import heads as benchmark
+    from labelmend_app.benchmarks.arena import with_fewer
     from labelmend_app.benchmarks.problems import photographs
     from labelmend_app.benchmarks.table import markdown
     from labelmend_core.models.heads import HEADS
 
     chosen = network_options(backbone, backbone_arguments, weights, image_size, pixel_mean, pixel_std)
-    settings = run_settings(DEFAULTS["probe"], chosen)
+    settings = run_settings(DEFAULTS["probe"], {**chosen, "schedule.epochs": epochs})
     with progress_bar() as bar:
 
         def show(phase: str, done: int, total: int) -> None:
@@ -62,7 +65,7 @@ def heads(
         @cache
         def arena_that_gives(takes: str) -> "Arena":
             head = next(name for name in HEADS if HEADS[name].takes == takes)
-            return photographs(data, replace(settings, head=head), keep, show)
+            return with_fewer(photographs(data, replace(settings, head=head), keep, show), images)
 
         rows = list(benchmark.run(lambda head: arena_that_gives(benchmark.takes(head)), seeds=seeds, show=show))
     header = ["head", "loss", "mAP", "learning rate", "images/s, training", "images/s, prediction"]

@@ -44,7 +44,9 @@ def papers(
     loss: Annotated[list[str] | None, typer.Option(help="Only this one; repeatable.")] = None,
     on: Annotated[str, typer.Option(help="photographs (probe), digits (finetune) or both.")] = "both",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings at each loss's best rate.")] = 3,
-    epochs: Annotated[int, typer.Option(min=1, help="Of fine-tuning on the digits.")] = 10,
+    noise: Annotated[list[str] | None, typer.Option(help="Only this kind of noise; repeatable.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 10,
+    weight_decay: Annotated[float, typer.Option(min=0, help="Of the probe's head.")] = 3.0,
     scenes: Annotated[int, typer.Option(min=50, help="Of digits to train on.")] = 1_000,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,6 +59,7 @@ def papers(
     from labelmend_app.benchmarks.table import markdown
 
     chosen = network_options(backbone, backbone_arguments, weights, image_size, pixel_mean, pixel_std)
+    chosen |= {"schedule.epochs": epochs, "schedule.weight_decay": weight_decay}
     settings = run_settings(DEFAULTS["probe"], chosen)
     started = time.perf_counter()
     rows: list[benchmark.Row] = []
@@ -73,7 +76,11 @@ def papers(
             if on in (name, "both"):
                 kept = None if keep is None else keep / f"papers-{name}.jsonl"
                 rows += benchmark.run(
-                    arena(), losses=benchmark.known(loss or ()), seeds=seeds, show=_Timed(bar), keep=kept
+                    benchmark.with_noise(arena(), noise or ()),
+                    losses=benchmark.known(loss or ()),
+                    seeds=seeds,
+                    show=_Timed(bar),
+                    keep=kept,
                 )
     for arena_name in dict.fromkeys(row.arena for row in rows):
         of_arena = [row for row in rows if row.arena == arena_name]
