@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
+from labelmend_core.curve_batch import CurveBatch, DrawnInBatch
 from labelmend_core.errors import InputError
 
 
@@ -15,13 +16,14 @@ def loss_curve(
     pred_probs: ArrayLike | None = None,
     logits: ArrayLike | None = None,
     epoch: int = 0,
+    batch: CurveBatch | None = None,
     **hyperparameters: float | int | bool | str,
 ) -> pd.DataFrame:
     """Return loss and gradient at every point of the grid; a positive gradient pushes the probability down.
 
     The loss is that of one cell under reduction `"sum"`. Losses that couple the cells of a batch are drawn for
     one cell that varies in a fixed batch; `curve` of the loss says which (for `pu_mlc`: 64 images, six other
-    present ones, logits from -6 to 2), and there the loss is that of the whole batch.
+    present ones, logits from -6 to 2, or those of `batch`), and there the loss is that of the whole batch.
 
     Args:
         name: A key of `labelmend_core.losses.LOSSES`.
@@ -29,6 +31,7 @@ def loss_curve(
         pred_probs: (G,) grid of probabilities, each above 0 and below 1; by default .005 to .995.
         logits: (G,) grid of logits instead.
         epoch: 0-based; matters to losses with a schedule, like `splc`.
+        batch: The other cells, for a loss that is `DrawnInBatch`; the rest ignore it.
         hyperparameters: Of the loss, by the papers' names.
 
     Returns:
@@ -55,7 +58,9 @@ def loss_curve(
     grid = np.asarray(logits, dtype=np.float64)
     if grid.ndim != 1 or not np.isfinite(grid).all():
         raise InputError(f"Expected a grid of finite numbers of shape (G,), got {grid!r}.")
-    values, gradient = loss.curve(grid, target, epoch)
+    values, gradient = (
+        loss.curve(grid, target, epoch, batch) if isinstance(loss, DrawnInBatch) else loss.curve(grid, target, epoch)
+    )
     return pd.DataFrame({"pred_prob": expit(grid), "logit": grid, "loss": values, "gradient": gradient})
 
 

@@ -1,7 +1,5 @@
 """Training from the page, and what a reload must not lose."""
 
-import re
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -40,15 +38,6 @@ def test_a_training_is_there_after_a_reload_and_after_the_server_was_killed(own_
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=PATIENCE)
     assert own_site.workspace.runs.all()[0].status is Status.STOPPED
-
-
-def test_the_loss_curves_keep_their_settings_over_a_reload(site, page: Page):
-    page.goto(site.url("loss_lab", losses="hill"))
-    margin = page.get_by_test_id("stSlider").filter(has_text="margin").get_by_role("slider")
-    margin.press("ArrowRight", timeout=PATIENCE)
-    expect(page).to_have_url(re.compile(r"lab\.hill\.margin=1\.01"))
-    page.reload()
-    expect(margin).to_have_value("1.01", timeout=PATIENCE)
 
 
 def test_hostile_class_names_run_no_script_in_the_overview(site, page: Page):

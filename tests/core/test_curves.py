@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from labelmend_core.curve_batch import CurveBatch, DrawnInBatch
 from labelmend_core.curves import loss_curve
 from labelmend_core.errors import InputError
 from labelmend_core.losses import LOSSES, build_loss
@@ -49,6 +50,53 @@ def test_the_pu_mlc_curve_is_the_training_loss_of_the_documented_batch(target) -
         (gradient,) = torch.autograd.grad(loss, z)
         assert point.loss == pytest.approx(loss.item(), rel=1e-6)
         assert point.gradient == pytest.approx(gradient[0, 0].item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("batch", [CurveBatch(15, -3.0, 1.0, 4), CurveBatch(1, -2.0, -2.0, 0)])
+@pytest.mark.parametrize("target", [1, 0])
+def test_a_batch_of_ones_own_takes_the_place_of_the_documented_one(target, batch) -> None:
+    curve = loss_curve("pu_mlc", target, logits=[-2.0, 3.0], batch=batch, alpha=0.3)
+    for point in curve.itertuples():
+        others = torch.linspace(batch.low, batch.high, batch.others, dtype=torch.float64)
+        z = torch.cat([torch.tensor([point.logit]), others])[:, None].requires_grad_()
+        unobserved = batch.others - batch.present
+        targets = torch.tensor([target] + unobserved * [0] + batch.present * [1])[:, None]
+        loss = build_loss("pu_mlc", reduction="sum", alpha=0.3)(z, targets)
+        (gradient,) = torch.autograd.grad(loss, z)
+        assert point.loss == pytest.approx(loss.item(), rel=1e-6)
+        assert point.gradient == pytest.approx(gradient[0, 0].item(), rel=1e-6)
+
+
+@each_loss
+def test_a_loss_says_whether_its_curve_takes_a_batch(name) -> None:
+    loss = build_loss(name)
+    batch = CurveBatch(5, -9.0, -8.0, 2)
+    changed = not loss_curve(name, 1, batch=batch).equals(loss_curve(name, 1))
+    assert changed == isinstance(loss, DrawnInBatch)
+
+
+def test_the_statistics_of_a_batch_are_those_that_the_loss_takes_from_it() -> None:
+    batch = CurveBatch(64, -3.0, 0.0, 6)
+    found = build_loss("pu_mlc", alpha=0.5).batch_statistics(batch)
+    temperature = 0.5 * float(torch.linspace(-3, 0, 64).std(correction=0))
+    p = (torch.linspace(-3, 0, 64) / temperature).sigmoid().mean().item()
+    assert found == {"temperature": pytest.approx(temperature), "balance": pytest.approx(p**0.55)}
+    assert batch.spread == pytest.approx(2 * temperature)
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        ((0, -1.0, 1.0, 0), "at least one other cell"),
+        ((5, -1.0, 1.0, 6), "got 6 present of 5"),
+        ((5, -1.0, 1.0, -1), "at most all of them"),
+        ((5, 1.0, -1.0, 1), "from low to high"),
+        ((5, -np.inf, 1.0, 1), "finite"),
+    ],
+)
+def test_a_batch_that_cannot_be_is_refused(batch, message) -> None:
+    with pytest.raises(InputError, match=message):
+        CurveBatch(*batch)
 
 
 @each_loss

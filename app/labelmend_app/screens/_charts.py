@@ -69,5 +69,39 @@ def layout(figure: go.Figure, title: str, height: int, *, legend: bool = True) -
     return figure
 
 
+def under_legend(figure: go.Figure, names: Sequence[str], width: int, *, title: str = "") -> go.Figure:
+    """Give a figure that fills its place the margins under its legend and title, and return it.
+
+    Args:
+        figure: of subplots with titles of their own.
+        names: what the legend shows.
+        width: px that the legend has at least, from which the number of its rows is taken.
+        title: a line under the legend.
+    """
+    taken, rows = 0, 1
+    for name in names:
+        entry = 7 * len(name) + 60
+        rows, taken = (rows + 1, entry) if taken + entry > width else (rows, taken + entry)
+    figure.update_layout(
+        # Pixels above the charts, since the height is not known here.
+        title={
+            "text": title,
+            "x": 0,
+            "xanchor": "left",
+            "yref": "paper",
+            "y": 1,
+            "yanchor": "bottom",
+            "pad": {"b": 30},
+        },
+        margin={"l": 8, "r": 8, "t": 26 * rows + (28 if title else 0) + 30, "b": 8},
+        font={"family": "Arial, Helvetica, sans-serif"},  # a picture does not take the page's own along
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "yref": "container", "y": 1, "yanchor": "top"},
+        autosize=True,
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return figure
+
+
 # Drawing only: no logo, and no buttons but those that somebody uses.
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}

@@ -1,225 +1,187 @@
 """Loss curves: what each loss asks of a cell of a given probability, and what a run really measured."""
 
-from collections.abc import Mapping, Sequence
-from inspect import getdoc
-from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
-from plotly.subplots import make_subplots
 
-from labelmend_app.screens import _charts, _losses, _runs
-from labelmend_core.curves import loss_curve
-from labelmend_core.ledger import RunRecord
+from labelmend_app.components.figure_bar import figure_bar
+from labelmend_app.screens import _charts, _lab_figure, _lab_settings, _runs
+from labelmend_app.screens._lab_curves import Curve, View, table
+from labelmend_app.screens._lab_figure import Measured
+from labelmend_core.errors import InputError
 from labelmend_core.workspace import Workspace
 
-if TYPE_CHECKING:
-    from labelmend_core.losses import MultiLabelLoss
+_FIRST_LOSSES = ["bce", "splc"]
+_OPENED = 2  # the settings of the first losses; those of more are a click away
+_NO_RUN = "no run"
+_CHART, _FILE = "lab_figure", "labelmend-loss-curves"
 
-TARGETS = {1: "Given (1)", 0: "Unobserved (0)", -1: "Verified absent (−1)"}
-_GRADIENT = "gradient dL/dz"
-_AXES = {"pred_prob": "probability p", "logit": "logit z"}
-_CHART_HEIGHT = 660
-
-# What a run measures for each group of cells: its words, its colour, and the target that its loss saw.
-GROUPS = {
-    "positive": ("given", _charts.PRESENT, 1),
-    "unobserved": ("unobserved", _charts.GIVEN, 0),
-    "absent": ("verified absent", _charts.ABSENT, -1),
-    "flagged": ("unobserved, p once above τ", _charts.SPURIOUS, 0),
+# The chart fills the window and the settings scroll beside it, so that a slider is never far from what it changes.
+_STYLE = """<style>
+.st-key-lab_chart { flex: 0 0 auto; height: max(calc(100vh - 16.5rem), 26rem); }
+@media (min-width: 640px) {
+  .st-key-lab_left { flex: 0 0 auto; height: max(calc(100vh - 5.5rem), 34rem); }
+  .st-key-lab_left > :has(> .st-key-lab_fields) { flex: 1 1 0; min-height: 0; }
+  .st-key-lab_fields { height: 100%; overflow-y: auto; }
 }
+</style>"""
+_SIGN = (
+    "A positive gradient pushes the probability down, a negative one up. Dashed: before a schedule changed the loss."
+)
+_MEASURED = (
+    "Means over the cells of a bin of predicted probability, in training. Unobserved cells that training keeps pulling "
+    "down although p is high: there missing labels hide."
+)
 
 
 def render(workspace: Workspace) -> None:
     """Draw the screen."""
-    st.title("Loss curves")
     with st.spinner("Loading PyTorch …"):
         from labelmend_core.losses import LOSSES  # takes seconds, and no other screen needs it
-    controls, chart = st.columns([1, 3])
-    with controls:
+    st.html(_STYLE)
+    left, right = st.columns([1, 3], gap="medium")
+    with left, st.container(key="lab_left"):
+        st.title("Loss curves")
         chosen = st.multiselect(
             "Losses",
             sorted(LOSSES),
-            default=["bce", "splc"],
+            default=_FIRST_LOSSES,
             key="losses",
             placeholder="Choose losses",
             wrap=True,
             bind="query-params",
         )
-        epoch, axis = _view()
-        with st.container(height=_CHART_HEIGHT - 260, border=False):
-            settings = {name: _fields(LOSSES[name]) for name in chosen}
-    with chart:
-        if settings:
-            st.plotly_chart(loss_chart(settings, epoch, axis), key="loss_curves", config=_charts.CONFIG)
-            _notes(chosen)
+        kept = _lab_settings.kept()
+        with st.container(key="lab_fields"):
+            read = [_lab_settings.fields(LOSSES[name], opened=i < _OPENED) for i, name in enumerate(chosen)]
+    live = [curve for curve, _ in read]
+    with right:
+        figure, axis_place, epoch_place, run_place = st.columns([3, 2, 2, 3])
+        with axis_place:
+            axis = _axis()
+        with run_place:
+            run = _run(workspace)
+        with epoch_place:
+            epoch = _epoch(disabled=run is not None)
+        with figure:
+            _lab_settings.figure_select(live, kept, axis, epoch)
+        view = View(axis, epoch, {curve.loss: batch for curve, batch in read if batch is not None})
+        if live or kept or run is not None:
+            _figure(list(dict.fromkeys([*live, *kept])), view, run)
         else:
             st.info("Choose a loss to see its curves.")
-    _measured(workspace)
 
 
-def loss_chart(settings: Mapping[str, Mapping[str, Any]], epoch: int, axis: str = "pred_prob") -> go.Figure:
-    """Return loss (above) and gradient (below) of every chosen loss, a column for each target.
-
-    Args:
-        settings: hyperparameters by name, for each loss by name.
-        epoch: 0-based.
-        axis: "pred_prob" or "logit".
-    """
-    figure = make_subplots(
-        2, 3, subplot_titles=list(TARGETS.values()), shared_xaxes=True, horizontal_spacing=0.04, vertical_spacing=0.06
-    )
-    curves = {
-        (name, target): loss_curve(name, target, epoch=epoch, **hyperparameters)
-        for name, hyperparameters in settings.items()
-        for target in TARGETS
-    }
-    for row, (quantity, words) in enumerate({"loss": "loss of one cell", "gradient": _GRADIENT}.items(), start=1):
-        for column, target in enumerate(TARGETS, start=1):
-            for name, colour in zip(settings, cycle(_charts.SERIES), strict=False):
-                line = go.Scatter(
-                    x=curves[name, target][axis],
-                    y=curves[name, target][quantity],
-                    name=name,
-                    legendgroup=name,
-                    showlegend=row == column == 1,
-                    line={"color": colour, "width": 2},
-                    hovertemplate="%{y:.3f}",
-                )
-                figure.add_trace(line, row=row, col=column)
-        # One range a row, so that the targets compare.
-        low, high = (f(f(curve[quantity]) for curve in curves.values()) for f in (min, max))
-        margin = 0.05 * (high - low)
-        figure.update_yaxes(range=[low - margin, high + margin], row=row)
-        figure.update_yaxes(title_text=words, row=row, col=1)
-    figure.update_xaxes(title_text=_AXES[axis], row=2)
-    if axis == "pred_prob":
-        figure.update_xaxes(range=[0, 1])
-    figure.update_layout(hovermode="x unified")
-    return _charts.layout(figure, "Loss and gradient of one cell, by its target", _CHART_HEIGHT)
-
-
-def gradient_chart(measured: pd.DataFrame, record: RunRecord, epoch: int) -> go.Figure:
-    """Return what a run measured in one epoch over the curves of its loss, and how many cells stand behind it.
+def rows_of(curves: Sequence[Curve], view: View, run: Measured | None) -> pd.DataFrame:
+    """Return all points of the figure as rows, the settings in columns of their own.
 
     Args:
-        measured: rows of `gradients.parquet`, of one epoch.
-        record: the run.
-        epoch: 0-based.
+        curves: what is drawn in theory.
+        view: over what.
+        run: what is drawn of a run; its rows, with a `run`, come last, their gradient a mean over `count` cells.
     """
-    figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.06)
-    for group, (words, colour, target) in GROUPS.items():
-        points = measured[measured["group"] == group]
-        if points.empty:
-            continue
-        if group != "flagged":  # its curve is that of the unobserved
-            curve = loss_curve(record.loss, target, epoch=epoch, **record.settings.get("hyperparameters", {}))
-            figure.add_trace(_dotted(curve, group, colour), 1, 1)
-        spots, bars = _measurements(points, group, words, colour)
-        figure.add_trace(spots, 1, 1)
-        figure.add_trace(bars, 2, 1)
-    figure.update_xaxes(range=[0, 1])
-    figure.update_xaxes(title_text=_AXES["pred_prob"], row=2)
-    figure.update_yaxes(title_text=f"mean {_GRADIENT}", row=1, zeroline=True)
-    figure.update_yaxes(title_text="cells", type="log", row=2)
-    return _charts.layout(figure, f"Measured gradients, epoch {epoch} counted from 0", 600)
+    if run is None:
+        return table(curves, view)
+    theory = table(list(dict.fromkeys([run.curve, *curves])), replace(view, epoch=run.epoch), before=False)
+    measured = run.gradients[run.gradients["epoch"] == run.epoch]
+    pred_prob = (measured["p_low"] + measured["p_high"]) / 2
+    target = measured["group"].map({group: target for group, (*_, target) in _lab_figure.GROUPS.items()})
+    return pd.concat([theory, measured.assign(run=run.name, target=target, pred_prob=pred_prob)], ignore_index=True)
 
 
-def _dotted(curve: pd.DataFrame, group: str, colour: str) -> go.Scatter:
-    return go.Scatter(
-        x=curve["pred_prob"],
-        y=curve["gradient"],
-        line={"color": colour, "width": 1.5, "dash": "dot"},
-        legendgroup=group,
-        showlegend=False,
-        hoverinfo="skip",
-    )
+@st.fragment
+def _figure(curves: Sequence[Curve], view: View, run: Measured | None) -> None:
+    """Draw the chart and its bar; to stop at another epoch of the run draws only these again."""
+    place = st.container(key="lab_chart")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if run is None:
+            view = replace(view, same_height=_same_height())
+            figure_bar(_CHART, _FILE)
+        else:
+            run = replace(run, epoch=_chosen_epoch(run))
+            figure_bar(_CHART, _FILE, frames=run.epochs, frame=run.epoch, on_frame=lambda e: _stop_at(e, run))
+        st.download_button(
+            "CSV",
+            lambda: rows_of(curves, view, run).to_csv(index=False),
+            f"{_FILE}.csv",
+            "text/csv",
+            key="lab_csv",
+            on_click="ignore",
+            help="Every point that is drawn, with the settings in columns of their own.",
+        )
+    st.caption(_SIGN if run is None else _MEASURED)
+    figure = _lab_figure.theory(curves, view) if run is None else _lab_figure.over_theory(curves, view, run)
+    place.plotly_chart(figure, height="stretch", key=_CHART, config=_charts.CONFIG)
 
 
-def _measurements(points: pd.DataFrame, group: str, words: str, colour: str) -> tuple[go.Scatter, go.Bar]:
-    """Return the mean gradients of one group of cells, and how many cells each bin holds."""
-    middle = (points["p_low"] + points["p_high"]) / 2
-    spots = go.Scatter(
-        x=middle,
-        y=points["gradient"],
-        mode="markers+lines",
-        marker={"color": colour, "size": 8},
-        line={"color": colour, "width": 1},
-        name=words,
-        legendgroup=group,
-        customdata=points[["p_low", "p_high", "count"]],
-        hovertemplate="p %{customdata[0]:.2f}–%{customdata[1]:.2f}: mean gradient %{y:.3f} of %{customdata[2]:,} cells",
-    )
-    bars = go.Bar(
-        x=middle,
-        y=points["count"],
-        marker_color=colour,
-        name=words,
-        legendgroup=group,
-        showlegend=False,
-        hovertemplate="p around %{x:.2f}: %{y:,} cells",
-    )
-    return spots, bars
-
-
-def _view() -> tuple[int, str]:
-    """Draw and return the epoch and the horizontal axis."""
-    epoch = st.number_input(
-        "Epoch, counted from 0", 0, 1000, 1, key="epoch", bind="query-params", help="Matters to losses with a schedule."
-    )
-    axis = st.segmented_control(
-        "Horizontal axis",
-        list(_AXES),
-        default="pred_prob",
-        format_func=lambda name: _AXES[name].rpartition(" ")[0],
-        key="axis",
-        required=True,
+def _same_height() -> bool:
+    return st.toggle(
+        "Same height",
+        key="same_height",
         bind="query-params",
+        help="Divides each curve by its steepest gradient and lets its loss begin at 0, so that shapes compare where "
+        "scales do not: a loss of cosines is divided by its scale, one that couples a batch is the loss of all of it.",
     )
-    return int(epoch), str(axis)
 
 
-def _fields(loss: "type[MultiLabelLoss]") -> dict[str, _losses.Value]:
-    """Draw a box with the formula and the hyperparameters of one loss and return their values."""
-    formula, _, _ = (getdoc(loss) or "").partition("\n")
-    with st.container(border=True):
-        st.markdown(f"**{loss.name}**", help=f"`{formula}`")
-        return {row.name: _losses.field(row, f"lab.{loss.name}.{row.name}") for row in loss.hyperparameters}
-
-
-def _notes(chosen: Sequence[str]) -> None:
-    st.caption("A positive gradient pushes the probability down, a negative one up.")
-    if "pu_mlc" in chosen:
-        st.caption(
-            "pu_mlc couples the cells of a batch: drawn is one cell that varies among 63 fixed ones, and the loss is "
-            "that of the whole batch."
+def _axis() -> str:
+    return str(
+        st.segmented_control(
+            "Horizontal axis",
+            list(_lab_figure.AXES),
+            default="pred_prob",
+            format_func=lambda name: _lab_figure.AXES[name].rpartition(" ")[0],
+            key="axis",
+            required=True,
+            bind="query-params",
         )
+    )
 
 
-def _measured(workspace: Workspace) -> None:
-    st.subheader("Measured in a run")
-    names = _runs.names(workspace.runs.all())
-    if not names:
-        st.info(
-            "No run so far. Every run records its gradients: start one under **Train**.",
-            icon=":material/arrow_forward:",
+def _epoch(*, disabled: bool) -> int:
+    return int(
+        st.number_input(
+            "Epoch, from 0",
+            0,
+            1000,
+            1,
+            key="epoch",
+            bind="query-params",
+            disabled=disabled,
+            help="Matters to losses with a schedule; dashed is what they were in epoch 0. A run brings its own epochs.",
         )
-        return
-    run_id = _runs.choose("Run", names, "run", first=next(iter(names)))
+    )
+
+
+def _run(workspace: Workspace) -> Measured | None:
+    """Draw the list of runs and return what the chosen one recorded, None for no run."""
+    records = {record.run_id: record for record in workspace.runs.all()}
+    names = _runs.names(list(records.values()))
+    run_id = _runs.choose("Measured in", {_NO_RUN: _NO_RUN, **names}, "run", first=_NO_RUN)
+    if run_id == _NO_RUN:
+        return None
     gradients = _runs.table(workspace.run_folder(run_id), "gradients")
     if gradients is None or gradients.empty:
-        st.info("This run has recorded no gradients so far; they come with its first finished epoch.")
-        return
-    epochs = sorted(int(epoch) for epoch in gradients["epoch"].unique())
-    epoch = epochs[-1]
-    if len(epochs) > 1:
-        epoch = st.select_slider("Epoch, counted from 0", epochs, epochs[-1], key="measured_epoch", bind="query-params")
-    measured = gradients[gradients["epoch"] == epoch]
-    chart = gradient_chart(measured, workspace.runs.get(run_id), int(epoch))
-    st.plotly_chart(chart, key="measured_gradients", config=_charts.CONFIG)
-    st.caption(
-        "Mean over all cells of a bin of predicted probability, in training. Dotted: what the loss says for such a "
-        "cell. Unobserved cells that training keeps pulling down although p is high: there missing labels hide."
-    )
+        st.warning("No gradients so far; they come with the first finished epoch.")
+        return None
+    record = records[run_id]
+    try:
+        curve = Curve.of(record.loss, record.settings.get("hyperparameters", {}))
+    except InputError as error:
+        st.warning(str(error))
+        return None
+    return Measured(names[run_id], curve, gradients, int(gradients["epoch"].max()))
+
+
+def _chosen_epoch(run: Measured) -> int:
+    wanted = st.query_params.get("measured_epoch", "")
+    return int(wanted) if wanted.isdecimal() and int(wanted) in run.epochs else run.epoch
+
+
+def _stop_at(epoch: int, run: Measured) -> None:
+    if epoch != run.epochs[-1]:
+        st.query_params["measured_epoch"] = str(epoch)
+    else:  # so that the address of a run that goes on shows its newest epoch
+        st.query_params.pop("measured_epoch", None)

@@ -1,6 +1,7 @@
 """The variational positive-unlabelled loss of PU-MLC, and its mixup regulariser."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from labelmend_core.curve_batch import CurveBatch
 from labelmend_core.losses._analytic import present_in, with_slope
 from labelmend_core.losses._base import MultiLabelLoss
 from labelmend_core.losses._hyperparameter import Hyperparameter
@@ -15,12 +17,6 @@ from labelmend_core.losses._hyperparameter import Hyperparameter
 # Below this spread a class's logits are all but equal (a batch of one, a head that starts at zero): dividing
 # by it would only magnify their offset.
 _LEAST_SPREAD = 1e-3
-
-# The batch in which `curve` varies one cell: 63 other images, logits evenly spaced, the six highest present.
-# Their standard deviation is 2.3, so that the temperature is 1 at alpha = 1.
-_CURVE_LOGITS = (-6.0, 2.0)
-_CURVE_IMAGES = 63
-_CURVE_PRESENT = 6
 
 
 class PUMLC(MultiLabelLoss):
@@ -52,6 +48,8 @@ class PUMLC(MultiLabelLoss):
     """
 
     name = "pu_mlc"
+    # Their standard deviation is 2.3, so that the temperature is 1 at alpha = 1.
+    curve_batch: ClassVar[CurveBatch] = CurveBatch(others=63, low=-6.0, high=2.0, present=6)
     hyperparameters = (
         Hyperparameter("alpha", 1.0, 0.01, 10.0, "temperature for each unit of spread of a class's logits, up to 1"),
         Hyperparameter(
@@ -90,22 +88,30 @@ class PUMLC(MultiLabelLoss):
         return with_slope(logits, log_phi.mul_(share), slope.mul_(share)) + of_all
 
     def curve(
-        self, logits: NDArray[np.float64], target: int, epoch: int
+        self, logits: NDArray[np.float64], target: int, epoch: int, batch: CurveBatch | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return loss and gradient of a batch of 64 cells of one class in which one cell varies, both (G,).
+        """Return loss and gradient of a batch of one class in which one cell varies, both (G,).
 
-        The other 63 logits are evenly spaced from -6 to 2, the six highest present. The loss is the sum over
-        these 64 cells; since temperature and balance have no gradient, its slope is not quite the gradient.
+        The other cells are 63, with logits evenly spaced from -6 to 2, the six highest present, unless `batch` says
+        otherwise. The loss is the sum over all cells of the batch; since temperature and balance have no gradient,
+        its slope is not quite the gradient.
         """
-        others = torch.linspace(*_CURVE_LOGITS, _CURVE_IMAGES, dtype=torch.float64)
-        present = torch.arange(_CURVE_IMAGES) >= _CURVE_IMAGES - _CURVE_PRESENT
+        batch = batch or self.curve_batch
+        others, present = torch.from_numpy(batch.logits), torch.from_numpy(batch.targets)
         grid = torch.from_numpy(np.array(logits, dtype=np.float64)).requires_grad_()
         # Classes do not touch one another, so that each point of the grid can be a class.
-        batch = torch.cat([grid[None], others[:, None].expand(-1, len(grid))])
-        targets = torch.cat([torch.full((1,), target), present.long()])[:, None].expand_as(batch)
-        cells = self.cells(batch, targets, epoch, None)
+        columns = torch.cat([grid[None], others[:, None].expand(-1, len(grid))])
+        targets = torch.cat([torch.full((1,), target), present])[:, None].expand_as(columns)
+        cells = self.cells(columns, targets, epoch, None)
         (gradient,) = torch.autograd.grad(cells.sum(), grid)
         return cells.detach().sum(dim=0).numpy(), gradient.numpy()
+
+    def batch_statistics(self, batch: CurveBatch) -> dict[str, float]:
+        """Return temperature and balance of a class with these cells."""
+        others = torch.from_numpy(batch.logits)[:, None]
+        temperature = self._temperature(others)
+        balance = torch.sigmoid(others / temperature).mean().pow(self.gamma)
+        return {"temperature": temperature.item(), "balance": balance.item()}
 
     def regulariser(
         self, network: nn.Module, inputs: Tensor, logits: Tensor, targets: Tensor, generator: torch.Generator

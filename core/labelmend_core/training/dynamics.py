@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
-from labelmend_core.types import Dynamics
+from labelmend_core.types import Dynamics, IntArray
 
-GROUPS = ("positive", "unobserved", "absent", "flagged")
+GROUPS = ("positive", "unobserved", "absent", "flagged", "planted")
 N_BINS = 20
 NEVER = -1
+_PLANTED = GROUPS.index("planted") * N_BINS
 _BLOCK_CELLS = 65_536  # cells a block at the end of an epoch: 256 KiB an array
 
 
@@ -32,9 +33,13 @@ class Recorder:
     Args:
         given_labels: int8 of shape (N, K), what the network is trained on.
         tau: threshold of SPLC's rule.
+        planted: image and class indices of unobserved cells that are known to be present, because they were hidden
+            from training: a group of their own among the gradients.
     """
 
-    def __init__(self, given_labels: Tensor, tau: float = 0.6) -> None:
+    def __init__(
+        self, given_labels: Tensor, tau: float = 0.6, planted: tuple[IntArray, IntArray] | None = None
+    ) -> None:
         n, k = given_labels.shape
         device = given_labels.device
         self.tau = tau
@@ -51,6 +56,8 @@ class Recorder:
         # First bin of each cell's group in the flat histogram.
         group = torch.where(given_labels == 1, 0, torch.where(self._unobserved, 1, 2))
         self._first_bin = (group * N_BINS).to(torch.uint8)
+        self._planted = None if planted is None else tuple(torch.from_numpy(i).long().to(device) for i in planted)
+        self._group_planted()
 
     def observe(self, indices: Tensor, logits: Tensor, gradients: Tensor) -> None:
         """Keep one batch.
@@ -107,7 +114,12 @@ class Recorder:
         self._above[rows] = above
         first = above.bitwise_and_(self._flip_epoch[rows] == NEVER)
         self._flip_epoch[rows].masked_fill_(first, len(self._curves))
-        self._first_bin[rows].masked_fill_(first, GROUPS.index("flagged") * N_BINS)
+        bins = self._first_bin[rows]
+        bins.masked_fill_(first & (bins != _PLANTED), GROUPS.index("flagged") * N_BINS)
+
+    def _group_planted(self) -> None:
+        if self._planted is not None:
+            self._first_bin[self._planted] = _PLANTED
 
     def dynamics(self) -> Dynamics:
         """Return the statistics so far."""
@@ -123,8 +135,9 @@ class Recorder:
     def gradients(self) -> pd.DataFrame:
         """Return the mean gradient by epoch, group and bin of p.
 
-        Columns epoch, group, p_low, p_high, count, gradient (mean dL/dz, negative pushes p up); a cell is
-        in group `flagged` from the epoch on at which p first passed tau. Empty bins are left out.
+        Columns epoch, group, p_low, p_high, count, gradient (mean dL/dz, negative pushes p up). A cell is in one
+        group: an unobserved one in `planted` if it is known to be present, in `flagged` from the epoch on at which
+        p first passed tau, in `unobserved` before. Empty bins are left out.
         """
         edges = np.linspace(0, 1, N_BINS + 1)
         frames = []
@@ -150,8 +163,11 @@ class Recorder:
         return {"curves": curves, **{name: getattr(self, name) for name in names}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
-        self._curves = [(counts, sums) for counts, sums in state["curves"].numpy()]
+        """Go on from what `state_dict` returned, also before there was a group `planted`."""
+        curves = state["curves"].cpu().numpy()
+        missing = len(GROUPS) * N_BINS - curves.shape[-1]
+        self._curves = [(counts, sums) for counts, sums in np.pad(curves, ((0, 0), (0, 0), (0, missing)))]
         for name, tensor in state.items():
             if name != "curves":
                 getattr(self, name).copy_(tensor)
+        self._group_planted()

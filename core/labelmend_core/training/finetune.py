@@ -57,7 +57,7 @@ def finetune(
             network, _ = tuner.train(k, rows[fold != k], part_of(progress, k, folds + 1))
             write_array(part, tuner.predict(network, held_out))
         pred_probs[held_out] = np.load(part)
-    recorder = Recorder(tuner.targets, tau=settings.tau)
+    recorder = Recorder(tuner.targets, tau=settings.tau, planted=run.planted())
     kept, held = hold_out(rows, settings.hold_out, settings.seed)
     network, state = tuner.train(
         folds, kept, part_of(progress, folds, folds + 1), recorder, data.measure(held, tuner.predict)

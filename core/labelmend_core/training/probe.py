@@ -70,7 +70,7 @@ def train_probe(
     for k in range(settings.folds):
         head, _ = heads.train(heads.rows[fold != k], progress=part_of(progress, k, settings.folds + 1))
         pred_probs[heads.rows[fold == k]] = heads.predict(head, heads.rows[fold == k])
-    recorder = Recorder(heads.targets, tau=settings.tau)
+    recorder = Recorder(heads.targets, tau=settings.tau, planted=run.planted())
     kept, held = hold_out(heads.rows, settings.hold_out, settings.seed)
     head, state = heads.train(
         kept,

@@ -27,9 +27,15 @@ def _watch(recorder: Recorder, logits: torch.Tensor, gradients: torch.Tensor, ep
     recorder.end_epoch()
 
 
+def _hidden(given: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Every third unobserved cell, as if it had been hidden from training."""
+    images, classes = np.nonzero(given.numpy() == 0)
+    return images[::3], classes[::3]
+
+
 def _recorded(epochs: int = 5) -> tuple[Recorder, torch.Tensor, np.ndarray, torch.Tensor]:
     given, logits, gradients = _epochs(epochs=epochs)
-    recorder = Recorder(given, tau=TAU)
+    recorder = Recorder(given, tau=TAU, planted=_hidden(given))
     for epoch in range(epochs):
         _watch(recorder, logits, gradients, epoch)
     return recorder, given, logits.sigmoid().numpy(), gradients
@@ -59,6 +65,8 @@ def test_gradients_are_means_by_epoch_group_and_bin() -> None:
     recorder, given, p, gradients = _recorded()
     frame = recorder.gradients()
     flip_epoch = recorder.dynamics().flip_epoch
+    hidden = set(zip(*_hidden(given), strict=True))
+    assert any(flip_epoch[cell] >= 0 for cell in hidden)
     expected: dict[tuple[int, str, int], list[float]] = {}
     for e in range(len(p)):
         for i in range(p.shape[1]):
@@ -67,6 +75,8 @@ def test_gradients_are_means_by_epoch_group_and_bin() -> None:
                 group = {1: "positive", 0: "unobserved", -1: "absent"}[label]
                 if label == 0 and 0 <= flip_epoch[i, k] <= e:
                     group = "flagged"
+                if (i, k) in hidden:
+                    group = "planted"
                 cell = (e, group, int(p[e, i, k] * N_BINS))
                 expected.setdefault(cell, []).append(float(gradients[e, i, k]))
     assert len(frame) == len(expected)
@@ -100,9 +110,10 @@ def test_an_image_that_is_never_shown_has_no_statistics_and_does_not_count() -> 
     assert recorder.gradients()["count"].sum() == 2 * len(seen) * given.shape[1]
 
 
-def test_a_recorder_goes_on_after_its_state_was_saved() -> None:
+@pytest.mark.parametrize("planted", [True, False])
+def test_a_recorder_goes_on_after_its_state_was_saved(planted) -> None:
     given, logits, gradients = _epochs()
-    whole, first, second = (Recorder(given, tau=TAU) for _ in range(3))
+    whole, first, second = (Recorder(given, tau=TAU, planted=_hidden(given) if planted else None) for _ in range(3))
     for epoch in range(5):
         _watch(whole, logits, gradients, epoch)
     for epoch in range(2):
@@ -113,6 +124,21 @@ def test_a_recorder_goes_on_after_its_state_was_saved() -> None:
     for name in ("mean", "variance", "last", "flip_epoch", "flips"):
         np.testing.assert_array_equal(getattr(whole.dynamics(), name), getattr(second.dynamics(), name))
     assert whole.gradients().equals(second.gradients())
+
+
+def test_a_state_from_before_the_planted_cells_were_told_apart_is_gone_on_from() -> None:
+    given, logits, gradients = _epochs()
+    old, new = Recorder(given, tau=TAU), Recorder(given, tau=TAU, planted=_hidden(given))
+    _watch(old, logits, gradients, 0)
+    state = old.state_dict()
+    state["curves"] = state["curves"][:, :, : GROUPS.index("planted") * N_BINS]
+    new.load_state_dict(state)
+    _watch(new, logits, gradients, 1)
+    frame = new.gradients()
+    before, after = (set(frame.loc[frame["epoch"] == epoch, "group"]) for epoch in (0, 1))
+    assert frame[frame["epoch"] == 0].equals(old.gradients())
+    assert "planted" not in before
+    assert "planted" in after
 
 
 def test_an_epoch_of_other_images_is_refused() -> None:

@@ -5,13 +5,16 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from labelmend_core.curves import loss_curve
 from labelmend_core.errors import LabelmendError
 from labelmend_core.losses import build_loss
 from labelmend_core.metrics import Evaluation, evaluate
 from labelmend_core.models import LinearHead
+from labelmend_core.models.heads import build_head
 from labelmend_core.training import FitState, Recorder, Schedule, Stopped, fit
 from labelmend_core.training.batches import FeatureBatches
 from labelmend_core.training.checkpoint import load_state, save_state
+from labelmend_core.types import LabelMatrix
 
 N, F, K = 300, 12, 4
 
@@ -139,3 +142,19 @@ def test_a_loss_that_explodes_says_what_to_do() -> None:
     batches = FeatureBatches(features * torch.nan, targets, torch.arange(N), batch_size=64, seed=1)
     with pytest.raises(LabelmendError, match=r"finite loss.*lower --lr"):
         fit(head, build_loss("bce"), batches, Schedule(epochs=1, lr=1e-2), accelerator=Accelerator())
+
+
+def test_gradients_of_a_loss_of_cosines_are_recorded_as_those_of_the_logits() -> None:
+    features, targets = _problem()
+    head = build_head("cosine", F, LabelMatrix.from_dense(targets.numpy()), outputs="cosines")
+    recorder = Recorder(targets)
+    loss, batches = build_loss("aam"), FeatureBatches(features, targets, torch.arange(N), batch_size=64, seed=1)
+    fit(head, loss, batches, Schedule(epochs=1, lr=1e-2), accelerator=Accelerator(), recorder=recorder)
+    measured = recorder.gradients()
+    for group, target in (("positive", 1), ("unobserved", 0)):
+        rows = measured[measured["group"] == group]
+        assert len(rows) > 0
+        for row in rows.itertuples():
+            edges = [max(row.p_low, 1e-9), min(row.p_high, 1 - 1e-9)]
+            low, high = sorted(loss_curve("aam", target, pred_probs=edges)["gradient"])
+            assert low - 1e-6 <= row.gradient <= high + 1e-6
