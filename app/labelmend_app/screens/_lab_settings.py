@@ -203,7 +203,7 @@ def _about(loss: "type[MultiLabelLoss]") -> str:
     owner = next(cls for cls in loss.__mro__ if "curve" in vars(cls))
     if owner.__module__.rpartition(".")[2].startswith("_"):  # of the bases, for every loss of their kind
         return _plain(formula)
-    drawn = (getdoc(loss.curve) or "").replace(", both (G,)", "").removeprefix("Return ")
+    drawn = (getdoc(loss.curve) or "").replace(", both (G,)", "").replace("`", "").removeprefix("Return ")
     return f"{_plain(formula)}\n\nDrawn: {_plain(drawn)}"
 
 

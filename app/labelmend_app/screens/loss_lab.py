@@ -31,8 +31,8 @@ _SIGN = (
     "A positive gradient pushes the probability down, a negative one up. Dashed: before a schedule changed the loss."
 )
 _MEASURED = (
-    "Means over the cells of a bin of predicted probability, in training. Unobserved cells that training keeps pulling "
-    "down although p is high: there missing labels hide."
+    "Means over the cells of a bin of p, in training. Unobserved cells that are pulled down although p is high: there "
+    "missing labels hide."
 )
 
 
