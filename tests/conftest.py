@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# An example may take as long as it takes: on a busy machine a deadline is a timed assertion.
+settings.register_profile("labelmend", deadline=None)
+settings.load_profile("labelmend")
 
 # As the command line does, before anything imports torch.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
