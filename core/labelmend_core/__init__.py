@@ -6,6 +6,7 @@ from labelmend_core.types import AnnotatedDataset, Decision, Dynamics, Kind, Lab
 
 if TYPE_CHECKING:
     from labelmend_core.detection import find_label_issues
+    from labelmend_core.training.recording import record
 
 __all__ = [
     "AnnotatedDataset",
@@ -16,13 +17,18 @@ __all__ = [
     "Suggestion",
     "Verdict",
     "find_label_issues",
+    "record",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # Detection brings pandas and the database along: only who asks for it waits for them.
+    # Detection brings pandas and the database along, the recorder torch: only who asks for them waits.
     if name == "find_label_issues":
         from labelmend_core.detection import find_label_issues
 
         return find_label_issues
+    if name == "record":
+        from labelmend_core.training.recording import record
+
+        return record
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

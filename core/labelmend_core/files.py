@@ -49,6 +49,18 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
 
 
+def lies_in(path: Path, folder: Path) -> bool:
+    """Return whether `path` lies in `folder` once links are followed; `folder` itself may be one.
+
+    A workspace that somebody else made may hold links that lead out of it.
+
+    Example:
+        >>> lies_in(Path("a/../../b"), Path("a"))
+        False
+    """
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn a full disk or a folder that cannot be written to into a `WorkspaceError` that names `path` and the cure."""

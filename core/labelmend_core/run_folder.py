@@ -16,6 +16,12 @@ from labelmend_core.errors import InputError
 from labelmend_core.files import replacing
 from labelmend_core.types import Dynamics, IntArray
 
+# Where a run's probabilities come from: a model that has not seen the image, or the epochs of one that has.
+OUT_OF_SAMPLE, DYNAMICS = "out-of-sample", "dynamics"
+# p of each epoch is kept, a byte a cell, of runs with at most so many cells: 20 MB an epoch.
+MOST_EPOCH_CELLS = 20_000_000
+_NOT_SHOWN = 255  # p = 1 is 254
+
 
 class RunFolder:
     """Paths, writing and reading of one run's files; every file is whole or not there."""
@@ -24,8 +30,16 @@ class RunFolder:
         self.path = folder
         self.model = folder / "model.safetensors"
         self.model_info = folder / "model.json"
-        self.state = folder / "state.pt"
+        self.state = folder / "state.safetensors"
         self.parts = folder / "parts"
+
+    def remove_leftovers(self) -> None:
+        """Remove what a kill left half-written, and states of versions that kept them otherwise.
+
+        Only for the process that trains the run: somebody else's file may just be on its way.
+        """
+        for path in [*self.path.rglob(".*.????????.*"), self.path / "state.pt"]:
+            path.unlink(missing_ok=True)
 
     def write_config(self, settings: Mapping[str, Any]) -> None:
         """Write `config.toml`: what was asked for."""
@@ -79,13 +93,16 @@ class RunFolder:
         embeddings: NDArray[np.float16] = np.load(path, mmap_mode="r")[:n_images]
         return embeddings
 
-    def write_planted(self, images: IntArray, classes: IntArray) -> None:
-        """Write `planted.npy`: the present cells that were hidden from training, (2, n)."""
-        write_array(self.path / "planted.npy", np.stack([images, classes]))
+    def write_planted(self, images: IntArray, classes: IntArray, *, added: bool = False) -> None:
+        """Write `planted.npy`, the present cells that were hidden from training, or `added.npy`, (2, n)."""
+        write_array(self.path / ("added.npy" if added else "planted.npy"), np.stack([images, classes]))
 
-    def planted(self) -> tuple[IntArray, IntArray]:
-        """Return image and class indices of the present cells that were hidden from training; none of older runs."""
-        path = self.path / "planted.npy"
+    def planted(self, *, added: bool = False) -> tuple[IntArray, IntArray]:
+        """Return image and class indices of the present cells that were hidden from training; none of older runs.
+
+        With `added` those of the cells that were trained on as present and are not.
+        """
+        path = self.path / ("added.npy" if added else "planted.npy")
         images, classes = np.load(path) if path.exists() else np.zeros((2, 0), dtype=np.int64)
         return images, classes
 
@@ -101,6 +118,25 @@ class RunFolder:
         """Return what `write_dynamics` wrote, memory-mapped."""
         names = [field.name for field in fields(Dynamics)]
         return Dynamics(**{name: np.load(self.path / "dynamics" / f"{name}.npy", mmap_mode="r") for name in names})
+
+    def write_epoch(self, epoch: int, p: NDArray[np.floating]) -> None:
+        """Write p of every cell in one epoch, (N, K) in [0, 1] or NaN, to 1/254: `dynamics/epochs/0000.npy`, ….
+
+        An epoch that is trained again after a resume is written again.
+        """
+        (self.path / "dynamics" / "epochs").mkdir(parents=True, exist_ok=True)
+        steps = np.where(np.isnan(p), _NOT_SHOWN, np.rint(np.nan_to_num(p) * (_NOT_SHOWN - 1))).astype(np.uint8)
+        write_array(self.path / "dynamics" / "epochs" / f"{epoch:04}.npy", steps)
+
+    def p_by_epoch(self, image: int, class_index: int) -> NDArray[np.float32]:
+        """Return p of one cell in each epoch of the training, float32 (epochs,) in [0, 1].
+
+        Nothing, (0,), of an image that was held out, of a large run and of one of an older labelmend.
+        """
+        files = sorted((self.path / "dynamics" / "epochs").glob("[0-9]*.npy"))
+        steps = np.array([np.load(file, mmap_mode="r")[image, class_index] for file in files], dtype=np.float32)
+        shown: NDArray[np.float32] = steps[steps != _NOT_SHOWN] / (_NOT_SHOWN - 1)
+        return shown
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

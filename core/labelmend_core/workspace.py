@@ -1,47 +1,52 @@
 """The folder of one cleaning project: its settings, its database, its runs.
 
-`labelmend.toml` is written once; `workspace.db` holds what changes; `source/` keeps a copy of the
-annotations as they came, so that an export does not depend on a file that somebody moved;
-`runs/<id>/` holds what training left. Images stay where they are and are only read.
+`labelmend.toml` is written once; `workspace.db`, or a schema on a PostgreSQL server, holds what changes;
+`source/` keeps a copy of the annotations as they came, so that an export does not depend on a file that
+somebody moved; `runs/<id>/` holds what training left. Images stay where they are and are only read.
 """
 
 import secrets
 import shutil
-import tomllib
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
-import tomli_w
-
 from labelmend_core.errors import InputError, WorkspaceError
-from labelmend_core.files import beside, explained, replacing
-from labelmend_core.ledger import TRAIN, VALIDATION, Catalog, Ledger, Policy, Queue, Runs, open_engine, replay
+from labelmend_core.files import beside, explained
+from labelmend_core.ledger import (
+    TRAIN,
+    VALIDATION,
+    Audits,
+    Catalog,
+    Database,
+    DoubleReview,
+    Ledger,
+    Policy,
+    Queue,
+    Runs,
+    ServerDatabase,
+    Trail,
+    change_stamp,
+    open_engine,
+    replay,
+)
+from labelmend_core.ledger.cells import Cells
+from labelmend_core.ledger.postgresql import drop_schema, new_schema, server_url
+from labelmend_core.selections import Selections
 from labelmend_core.types import AnnotatedDataset, LabelMatrix
+from labelmend_core.workspace_settings import (
+    DATABASE,
+    SETTINGS,
+    VERSION,
+    Settings,
+    on_server,
+    place_of_database,
+    read_settings,
+    write_settings,
+)
 
-SETTINGS = "labelmend.toml"
-DATABASE = "workspace.db"
-VERSION = 1
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What was decided at import.
-
-    Attributes:
-        format: name of the annotation format, as in `labelmend_datasets.formats.FORMATS`.
-        image_folder: absolute path of the folder that the image paths are relative to.
-        source: name of the annotation file (or folder) inside `source/annotations/`.
-        classes: name of the class file inside `source/classes/`, empty when the format needs none.
-    """
-
-    format: str
-    image_folder: str
-    source: str
-    classes: str = ""
-    version: int = VERSION
+__all__ = ["DATABASE", "SETTINGS", "VERSION", "Settings", "Workspace"]
 
 
 class Workspace:
@@ -50,11 +55,16 @@ class Workspace:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder = folder
         self.settings = settings
-        self._engine = open_engine(folder / DATABASE)
+        self._engine = open_engine(place_of_database(folder, settings), make=False)
         self.catalog = Catalog(self._engine)
         self.runs = Runs(self._engine)
         self.queue = Queue(self._engine)
+        self.audits = Audits(self._engine)
         self.ledger = Ledger(self._engine)
+        self.trail = Trail(self._engine)
+        self.double_review = DoubleReview(self._engine)
+        self.cells = Cells(self._engine)
+        self.selections = Selections(folder / "selections")
 
     @classmethod
     def create(
@@ -63,7 +73,7 @@ class Workspace:
         dataset: AnnotatedDataset,
         *,
         format_name: str,
-        image_folder: Path,
+        image_folder: Path | str,
         source: Path,
         classes: Path | None = None,
         validation: AnnotatedDataset | None = None,
@@ -71,7 +81,8 @@ class Workspace:
         """Make a workspace from annotations that were read; it appears whole or not at all.
 
         Raises:
-            WorkspaceError: `folder` holds a workspace or something else already, or cannot be written.
+            WorkspaceError: `folder` holds a workspace or something else already, or it or the server cannot be
+                written.
             InputError: there is no image or no class, training and validation do not fit together, or the
                 annotations cannot be copied.
         """
@@ -82,7 +93,10 @@ class Workspace:
                 "choose another folder with --workspace."
             )
         source = source.absolute()  # "." has no name
-        settings = Settings(format_name, str(image_folder.resolve()), source.name, classes.name if classes else "")
+        place = str(image_folder) if "://" in str(image_folder) else str(Path(image_folder).resolve())
+        settings = Settings(format_name, place, source.name, classes.name if classes else "")
+        if server_url() is not None:
+            settings = on_server(settings, new_schema(folder))
         with explained(folder), _whole_or_absent(folder) as making:
             _fill(making, settings, dataset, validation, source, classes)
         return cls(folder, settings)
@@ -92,29 +106,16 @@ class Workspace:
         """Open a workspace.
 
         Raises:
-            WorkspaceError: there is none, it cannot be written, or a newer labelmend made it.
+            WorkspaceError: there is none, it cannot be written, a newer labelmend made it, or its database lies
+                elsewhere than `LABELMEND_DATABASE_URL` says.
         """
-        path = folder / SETTINGS
-        if not path.is_file():
-            raise WorkspaceError(
-                f"Expected a labelmend workspace in {folder}, found no {SETTINGS}; "
-                "make one with 'labelmend import' or name its folder with --workspace."
-            )
+        settings = read_settings(folder)
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-            version = int(values["version"])
-            if version > VERSION:
-                raise WorkspaceError(
-                    f"Expected a workspace of version {VERSION} or older in {folder}, got {version}; "
-                    "it was made by a newer labelmend. Upgrade labelmend to open it."
-                )
-            settings = Settings(**values)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-            raise WorkspaceError(f"Expected {path} as labelmend wrote it, but it cannot be read: {error}") from error
-        if not (folder / DATABASE).is_file():
-            # SQLite would make an empty one, and every decision would seem never to have been taken.
-            raise WorkspaceError(f"Expected {folder / DATABASE}, but it is gone; restore it from a backup.")
-        return cls(folder, settings)
+            return cls(folder, settings)
+        except UnicodeDecodeError as error:  # SQLite quotes what it found where a name of its own should be
+            raise WorkspaceError(
+                f"Expected {folder / DATABASE} to be a labelmend database, but it is damaged; restore it from a backup."
+            ) from error
 
     @cached_property
     def dataset(self) -> AnnotatedDataset:
@@ -134,12 +135,19 @@ class Workspace:
         return replay(self.dataset.given_labels, self.ledger.decisions(), policy)
 
     def image_path(self, image: int) -> Path:
-        """Return where a training image (or, counted after those, a validation image) lies."""
+        """Return where a training image (or, counted after those, a validation image) lies in a local folder.
+
+        Those in an archive or behind an address have to be fetched: `labelmend_datasets.images.workspace_image`.
+        """
+        return self.image_folder / self.image_name(image)
+
+    def image_name(self, image: int) -> str:
+        """Return the path of a training image (or, counted after those, a validation image) in the image folder."""
         n = len(self.dataset.paths)
         if 0 <= image < n:
-            return self.image_folder / self.dataset.paths[image]
+            return self.dataset.paths[image]
         if self.validation is not None and n <= image < n + len(self.validation.paths):
-            return self.image_folder / self.validation.paths[image - n]
+            return self.validation.paths[image - n]
         raise InputError(f"Expected an image index of this workspace, got {image}")
 
     @property
@@ -161,6 +169,10 @@ class Workspace:
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of one run's files."""
         return self.folder / "runs" / self.runs.get(run_id).run_id
+
+    def change_stamp(self) -> tuple[int, ...]:
+        """Return numbers that are others whenever anything in the database is: what a cache goes by."""
+        return change_stamp(self._engine)
 
     def close(self) -> None:
         """Release the database."""
@@ -219,10 +231,22 @@ def _fill(
     _keep(source, folder / "source" / "annotations" / source.name, images)
     if classes is not None:
         _keep(classes, folder / "source" / "classes" / classes.name)
-    engine = open_engine(folder / DATABASE)
-    try:
-        Catalog(engine).write(dataset, validation)
-    finally:
-        engine.dispose()
-    with replacing(folder / SETTINGS) as settings_file:
-        settings_file.write_text(tomli_w.dumps(asdict(settings)), encoding="utf-8")
+    url = server_url() if settings.schema else None
+    database: Database = folder / DATABASE if url is None else ServerDatabase(url, settings.schema)
+    with _filled_or_dropped(database):
+        engine = open_engine(database)
+        try:
+            Catalog(engine).write(dataset, validation)
+        finally:
+            engine.dispose()
+        write_settings(folder, settings)
+
+
+@contextmanager
+def _filled_or_dropped(database: Database) -> Iterator[None]:
+    """Remove a new schema when what is done in the block fails; a file goes with its folder."""
+    with ExitStack() as on_failure:
+        if isinstance(database, ServerDatabase):
+            on_failure.callback(drop_schema, database)
+        yield
+        on_failure.pop_all()

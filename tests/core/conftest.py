@@ -1,4 +1,4 @@
-"""What a machine can refuse: room on a disk, and the rights of root."""
+"""What a machine can refuse: room on a disk, and the rights of root. And what tests hold results against."""
 
 import os
 import shutil
@@ -64,3 +64,31 @@ def without_root() -> Callable[[], AbstractContextManager[None]]:
             os.seteuid(0)
 
     return ordinary
+
+
+@pytest.fixture(scope="session")
+def contents() -> Callable[[Path], dict[str, bytes | None]]:
+    """Return every file and folder below a folder, hidden ones included, so that nothing goes unseen."""
+
+    def of(folder: Path) -> dict[str, bytes | None]:
+        found = folder.rglob("*")
+        return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in found}
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def average_precision_by_loops() -> Callable[[list[bool], list[float]], float]:
+    """Return the definition of average precision: hits and scores of one ranking, to a number."""
+
+    def by_loops(hits: list[bool], scores: list[float]) -> float:
+        """Mean over the hits of the precision down to each; scores without ties."""
+        ranked = [hit for _, hit in sorted(zip(scores, hits, strict=True), reverse=True)]
+        found, total = 0, 0.0
+        for rank, hit in enumerate(ranked, start=1):
+            if hit:
+                found += 1
+                total += found / rank
+        return total / found
+
+    return by_loops

@@ -1,4 +1,4 @@
-"""Average precision by class and by cell, CF1 and OF1: against loops, and what is left out."""
+"""Average precision by class, CF1 and OF1: against loops, and what is left out."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import pytest
 from labelmend_core.errors import InputError
 from labelmend_core.metrics import (
     average_precision_per_class,
-    cell_average_precision,
     cf1_of1,
     cf1_of1_top,
     evaluate,
@@ -19,17 +18,6 @@ LABELS = np.array([[1, 0, 0], [-1, 1, 0], [1, -1, 0], [0, 1, -1]], dtype=np.int8
 SCORES = np.array([[0.9, 0.2, 0.6], [0.8, 0.4, 0.1], [0.3, 0.6, 0.2], [0.1, 0.7, 0.3]])
 
 
-def average_precision_by_loops(hits: list[bool], scores: list[float]) -> float:
-    """Mean over the hits of the precision down to each; scores without ties."""
-    ranked = [hit for _, hit in sorted(zip(scores, hits, strict=True), reverse=True)]
-    found, total = 0, 0.0
-    for rank, hit in enumerate(ranked, start=1):
-        if hit:
-            found += 1
-            total += found / rank
-    return total / found
-
-
 def random_labels(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     labels = rng.choice(np.array([-1, 0, 1], dtype=np.int8), size=(40, 5), p=[0.3, 0.4, 0.3])
@@ -37,7 +25,7 @@ def random_labels(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_average_precision_equals_loops(seed) -> None:
+def test_average_precision_equals_loops(seed, average_precision_by_loops) -> None:
     labels, scores = random_labels(seed)
     by_class = average_precision_per_class(labels, scores)
     observed = average_precision_per_class(labels, scores, unobserved="left_out")
@@ -205,36 +193,6 @@ def test_an_evaluation_holds_what_the_functions_return() -> None:
         assert evaluation.left_out == ()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_cell_average_precision_equals_loops(seed) -> None:
-    labels, scores = random_labels(seed)
-    rng = np.random.default_rng(seed)
-    is_error = rng.random((40, 5)) < 0.2
-    is_error[:, 3] = False  # a class without an error has no place in the macro mean
-    among = labels != 1
-    micro, macro = cell_average_precision(is_error, scores, among)
-    assert micro == pytest.approx(average_precision_by_loops(is_error[among].tolist(), scores[among].tolist()))
-    by_class = []
-    for k in (0, 1, 2, 4):
-        cells = among[:, k]
-        by_class.append(average_precision_by_loops(is_error[cells, k].tolist(), scores[cells, k].tolist()))
-    assert macro == pytest.approx(np.mean(by_class))
-
-
-def test_errors_and_scores_outside_the_ranked_cells_do_not_matter() -> None:
-    # The only error of the last class lies outside, so that the class has no place in the macro mean.
-    is_error = np.array([[True, False, True], [True, False, False]])
-    among = np.array([[True, True, False], [False, True, True]])
-    scores = np.array([[0.5, 0.1, 0.7], [np.nan, 0.9, 0.2]])
-    assert cell_average_precision(is_error, scores, among) == (0.5, 1.0)
-
-
-def test_without_an_error_among_the_cells_there_is_no_precision() -> None:
-    is_error, nowhere = np.ones((2, 2), dtype=bool), np.zeros((2, 2), dtype=bool)
-    assert np.isnan(cell_average_precision(is_error, np.zeros((2, 2)), nowhere)).all()
-    assert np.isnan(cell_average_precision(nowhere, np.zeros((2, 2)), is_error)).all()
-
-
 @pytest.mark.parametrize("function", [average_precision_per_class, mean_average_precision, cf1_of1, evaluate])
 def test_bad_labels_and_scores_are_named(function) -> None:
     with pytest.raises(InputError, match=r"labels \(4, 3\) and scores \(4, 2\)"):
@@ -247,13 +205,3 @@ def test_bad_labels_and_scores_are_named(function) -> None:
         function(2 * LABELS, SCORES)
     with pytest.raises(InputError, match="got 'ignored'"):
         function(LABELS, SCORES, unobserved="ignored")
-
-
-def test_bad_cells_are_named() -> None:
-    cells = np.zeros((2, 2), dtype=bool)
-    with pytest.raises(InputError, match=r"\(2, 2\), \(2, 1\) and \(2, 2\)"):
-        cell_average_precision(cells, np.zeros((2, 1)), cells)
-    with pytest.raises(InputError, match="bool is_error and among, got int8 and bool"):
-        cell_average_precision(cells.astype(np.int8), np.zeros((2, 2)), cells)
-    with pytest.raises(InputError, match="finite scores"):
-        cell_average_precision(cells, np.full((2, 2), np.inf), ~cells)

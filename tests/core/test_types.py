@@ -240,3 +240,32 @@ def test_a_dataset_that_does_not_fit_together_is_refused(changes, words):
 def test_words_are_stored_as_they_are_written():
     assert [*Kind] == ["missing", "spurious"]
     assert [*Verdict] == ["present", "absent", "unsure", "skip", "undo"]
+
+
+def test_cells_of_some_images_are_those_of_all_in_their_place() -> None:
+    labels = LabelMatrix.from_dense([[1, 0, -1], [0, 0, 0], [0, 1, 0], [-1, 0, 1]])
+    rows, columns, values = (part.tolist() for part in labels.cells(1, 4))
+    assert (rows, columns, values) == ([2, 3, 3], [1, 0, 2], [1, -1, 1])
+    assert [part.tolist() for part in labels.cells(2)] == [[2, 3, 3], [1, 0, 2], [1, -1, 1]]
+
+
+def test_transposed_labels_go_by_class() -> None:
+    dense = np.array([[1, 0, -1], [0, 1, 0]])
+    np.testing.assert_array_equal(LabelMatrix.from_dense(dense).transposed().dense(), dense.T)
+
+
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
+def test_sparse_labels_are_taken_as_they_are(form) -> None:
+    dense = np.array([[1, 0, -1], [0, 1, 0]])
+    assert LabelMatrix.from_sparse(form(dense.astype(float))) == LabelMatrix.from_dense(dense)
+
+
+def test_sparse_labels_that_are_none_are_refused_and_not_rounded() -> None:
+    with pytest.raises(InputError, match=r"1, 0 or -1, got 0\.5"):
+        LabelMatrix.from_sparse(sparse.csr_array([[1.0, 0.5]]))
+
+
+def test_many_dense_rows_are_read_in_blocks(monkeypatch) -> None:
+    dense = np.random.default_rng(0).integers(-1, 2, (50, 7))
+    monkeypatch.setattr("labelmend_core.label_matrix._DENSE_CELLS", 30)
+    np.testing.assert_array_equal(LabelMatrix.from_dense(dense).dense(), dense)

@@ -11,10 +11,11 @@ _LABELS = {Verdict.PRESENT: PRESENT, Verdict.ABSENT: ABSENT}
 
 
 class Policy(StrEnum):
-    """Whose word counts where several reviewers decided one cell.
+    """Whose word counts where several reviewers decided one cell and nobody settled it.
 
     `LATEST`: the last present or absent; `MAJORITY`: more votes than the other side;
-    `UNANIMOUS`: every reviewer who answered says the same, an unsure one included.
+    `UNANIMOUS`: every reviewer who answered says the same, an unsure one included. An adjudication counts
+    under every policy, whatever is said before or after it; of several the last.
     """
 
     LATEST = "latest"
@@ -45,15 +46,17 @@ def decided_by(events: Iterable[Decision], policy: Policy = Policy.LATEST) -> di
 
     Its verdict is present or absent, what `replay` writes; a cell that stays as given is not in it.
     """
+    events = standing(events)
     settled = {cell: _settled(list(answers.values()), policy) for cell, answers in _answers(events).items()}
+    settled |= {(event.image, event.class_index): event for event in events if event.adjudicates}
     return {cell: decision for cell, decision in settled.items() if decision is not None}
 
 
 def _answers(events: Iterable[Decision]) -> dict[Cell, dict[str, Decision]]:
     """Each cell's reviewers with their last answer; the reviewer who answered last comes last."""
     answers: dict[Cell, dict[str, Decision]] = {}
-    for event in standing(events):
-        if event.verdict is Verdict.SKIP:
+    for event in events:
+        if event.verdict is Verdict.SKIP or event.adjudicates:
             continue
         of_cell = answers.setdefault((event.image, event.class_index), {})
         of_cell.pop(event.reviewer, None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,7 @@ from labelmend_core.errors import InputError
 from labelmend_core.ledger import schema
 from labelmend_core.ledger.engine import writing
 
+_NEXT = timedelta(microseconds=1)
 _SAME_START_SECONDS = 2.0  # the boot time is known to the second only
 
 
@@ -59,7 +60,10 @@ class Runs:
         """Record a run of this process and return its id, unique and sortable by time."""
         now = datetime.now(UTC).replace(tzinfo=None)
         with writing(self._engine).begin() as connection:
-            taken = set(connection.execute(select(schema.runs.c.run_id)).scalars())
+            before = connection.execute(select(schema.runs.c.run_id, schema.runs.c.created_at)).all()
+            taken = {run_id for run_id, _ in before}
+            # The newest run stays the newest when the clock jumps back.
+            now = max([now, *(created_at + _NEXT for _, created_at in before)])
             stem = f"{now:%Y%m%d-%H%M%S}-{mode}-{loss}"
             run_id = next(
                 name for i in range(len(taken) + 1) if (name := stem + (f"-{i + 1}" if i else "")) not in taken

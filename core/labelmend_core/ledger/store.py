@@ -4,18 +4,26 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, or_, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+import pandas as pd
+from sqlalchemy import Connection, Engine, Row, func, or_, select, text
 from sqlalchemy.exc import IntegrityError
 
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import schema
+from labelmend_core.ledger.agreement import COLUMNS
 from labelmend_core.ledger.catalog import TRAIN
-from labelmend_core.ledger.engine import writing
+from labelmend_core.ledger.engine import insert_into, writing
 from labelmend_core.types import Decision, Verdict
 
-_INSERT: dict[str, Any] = {"sqlite": sqlite_insert, "postgresql": postgresql_insert}
+# The cells first, from the index alone; SQLite keeps the order of a CROSS JOIN.
+_SHARED = f"""
+SELECT {", ".join(f"d.{name}" for name in COLUMNS)}
+FROM (
+    SELECT class_index AS k, image_index AS i FROM decisions
+    GROUP BY class_index, image_index HAVING min(reviewer) <> max(reviewer)
+) AS cells CROSS JOIN standing_decisions AS d WHERE d.class_index = k AND d.image_index = i
+ORDER BY d.decision_id
+"""
 _BLOCK = 500  # keys a query, well under SQLite's limit of variables
 
 
@@ -38,21 +46,22 @@ class Ledger:
         if not decisions:
             return 0
         _refuse_malformed(decisions)
-        insert = _INSERT[self._engine.dialect.name]
         table = schema.decisions
         try:
             with writing(self._engine).begin() as connection:
                 now = datetime.now(UTC).replace(tzinfo=None)
                 names = [{"name": name, "created_at": now} for name in sorted({d.reviewer for d in decisions})]
-                connection.execute(insert(schema.reviewers).on_conflict_do_nothing(), names)
+                connection.execute(insert_into(self._engine, schema.reviewers).on_conflict_do_nothing(), names)
                 last = connection.execute(select(func.max(table.c.decision_id))).scalar() or 0
-                statement = insert(table).on_conflict_do_nothing(index_elements=["client", "seq"])
+                statement = insert_into(self._engine, table).on_conflict_do_nothing(index_elements=["client", "seq"])
                 connection.execute(statement, [_as_row(decision) for decision in decisions])
-                _refuse_rewriting(connection, decisions)
+                count = select(func.count()).select_from(table).where(table.c.decision_id > last)
+                added = int(connection.execute(count).scalar_one())
+                if added < len(decisions):  # else none was there before, and none can differ
+                    _refuse_rewriting(connection, decisions)
                 _refuse_undo_of_nothing(connection, decisions)
                 _refuse_elsewhere(connection, after=last)
-                added = select(func.count()).select_from(table).where(table.c.decision_id > last)
-                return int(connection.execute(added).scalar_one())
+                return added
         except IntegrityError as error:
             raise InputError(
                 "Expected decisions on images, classes and suggestions of this workspace, got one on an unknown cell; "
@@ -69,6 +78,50 @@ class Ledger:
         """Return the number of events."""
         with self._engine.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(schema.decisions)).scalar_one())
+
+    def newest(self, n: int | None = None) -> int:
+        """Return the decision_id of the newest event, or of the newest of the first `n`; 0 when there is none.
+
+        It is no count: events that were sent twice leave gaps between the ids.
+        """
+        query = select(schema.decisions.c.decision_id)
+        if n is None:
+            query = query.order_by(schema.decisions.c.decision_id.desc()).limit(1)
+        elif n:
+            query = query.order_by(schema.decisions.c.decision_id).offset(n - 1).limit(1)
+        else:
+            return 0
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def verdicts(self) -> pd.DataFrame:
+        """Return the last standing present or absent of each cell: image_index, class_index, verdict.
+
+        An adjudication counts before whatever else was said.
+        """
+        table = schema.standing_decisions.c
+        query = select(table.image_index, table.class_index, table.verdict).order_by(
+            table.adjudicates, table.decision_id
+        )
+        query = query.where(table.verdict.in_((Verdict.PRESENT.value, Verdict.ABSENT.value)))
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        found = pd.DataFrame(rows, columns=["image_index", "class_index", "verdict"])
+        return found.drop_duplicates(["image_index", "class_index"], keep="last", ignore_index=True)
+
+    def shared_answers(self) -> pd.DataFrame:
+        """Return the standing decisions on cells that more than one reviewer decided, in the order of their commit.
+
+        Columns `labelmend_core.ledger.agreement.COLUMNS`; what `agreements` and `conflicts` are worked out from.
+        """
+        with self._engine.connect() as connection:
+            found = pd.DataFrame(connection.execute(text(_SHARED)).all(), columns=COLUMNS)
+        return found.assign(decided_at=pd.to_datetime(found["decided_at"], utc=True, format="ISO8601"))
+
+    def reviewers(self) -> list[str]:
+        """Return the names under which something was ever decided."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(select(schema.reviewers.c.name)).scalars())
 
     def acknowledged(self, client: str) -> int:
         """Return the highest seq of a client that is committed, 0 when there is none."""
@@ -91,6 +144,8 @@ def _refuse_malformed(decisions: Sequence[Decision]) -> None:
             raise InputError(f"Expected the decisions of client {decision.client} to count from 1, got {decision.seq}.")
         if (decision.verdict is Verdict.UNDO) != (decision.undoes is not None):
             raise InputError(f"Expected an undo, and nothing else, to name a decision that it takes back, got {where}.")
+        if decision.adjudicates and decision.verdict not in (Verdict.PRESENT, Verdict.ABSENT):
+            raise InputError(f"Expected an adjudication to say present or absent, got {decision.verdict} in {where}.")
         if decision.decided_at.tzinfo is None:
             raise InputError(f"Expected decided_at to have a time zone, got {decision.decided_at} for {where}.")
 
@@ -100,7 +155,7 @@ def _refuse_rewriting(connection: Connection, decisions: Sequence[Decision]) -> 
     found = _fetch(connection, [(d.client, d.seq) for d in decisions])
     for sent in decisions:
         stored = found[sent.client, sent.seq]
-        for name in ("image", "class_index", "verdict", "reviewer", "suggestion_id", "undoes"):
+        for name in ("image", "class_index", "verdict", "reviewer", "suggestion_id", "undoes", "adjudicates"):
             before, now = getattr(stored, name), getattr(sent, name)
             if before != now:
                 raise InputError(
@@ -177,6 +232,7 @@ def _as_row(decision: Decision) -> dict[str, Any]:
         "suggestion_id": decision.suggestion_id,
         "undoes_client": undoes_client,
         "undoes_seq": undoes_seq,
+        "adjudicates": decision.adjudicates,
     }
 
 
@@ -191,4 +247,5 @@ def _as_decision(row: Row[Any]) -> Decision:
         decided_at=row.decided_at.replace(tzinfo=UTC),
         suggestion_id=row.suggestion_id,
         undoes=None if row.undoes_client is None else (row.undoes_client, row.undoes_seq),
+        adjudicates=bool(row.adjudicates),
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -82,11 +83,37 @@ class Backbone(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return float features, (B, n_features), or (B, T, n_features) where `gives` is "tokens"."""
-        inputs = (pixels.float() - self.mean) / self.std
         if self.gives == "vectors":
-            vectors: Tensor = self.network(inputs)
+            vectors: Tensor = self.network(self._normalised(pixels))
             return vectors
-        return self._as_tokens(cast(Callable[[Tensor], Any], self.network.forward_features)(inputs))
+        return self._as_tokens(self._unpooled(pixels))
+
+    def by_place(self, pixels: Tensor) -> Tensor | None:
+        """Return the features before pooling on their grid of places, float (B, H, W, n_features).
+
+        None where there is no such grid, or where the vectors that the head learned from are not the mean over its
+        places: a ViT's class token, a norm or a wider layer behind the pooling.
+
+        Args:
+            pixels: uint8 (B, 3, S, S).
+        """
+        features = self._unpooled(pixels)
+        if not isinstance(features, Tensor) or features.ndim not in (3, 4):
+            return None
+        tokens = self._as_tokens(features)
+        if self.gives == "vectors" and not _is_mean(self._pooled(features), tokens):
+            return None
+        side = math.isqrt(tokens.shape[1])  # of the grid, which is square since the image is
+        return tokens.reshape(len(tokens), side, side, -1) if side * side == tokens.shape[1] else None
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        return (pixels.float() - self.mean) / self.std
+
+    def _unpooled(self, pixels: Tensor) -> Any:
+        return cast(Callable[[Tensor], Any], self.network.forward_features)(self._normalised(pixels))
+
+    def _pooled(self, features: Tensor) -> Tensor:
+        return cast(Callable[[Tensor], Tensor], self.network.forward_head)(features)
 
     def _as_tokens(self, features: Any) -> Tensor:
         """Bring what timm gives, a map (B, F, H, W), a map (B, H, W, F) or tokens (B, P + T, F), into one form."""
@@ -132,6 +159,11 @@ class Backbone(nn.Module):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         return self
+
+
+def _is_mean(vectors: Tensor, tokens: Tensor) -> bool:
+    mean = tokens.mean(dim=1)
+    return vectors.shape == mean.shape and torch.allclose(vectors, mean, rtol=1e-3, atol=1e-4)
 
 
 def build_backbone(spec: BackboneSpec, takes: Features = "vectors", *, local_global: bool = False) -> Backbone:

@@ -4,7 +4,7 @@ from labelmend_core.training.data import TrainingData
 from labelmend_core.training.dynamics import Recorder
 from labelmend_core.training.fit import Epoch, FitState, fit
 from labelmend_core.training.progress import Progress, Stopped
-from labelmend_core.training.run import train
+from labelmend_core.training.run import help_train, train
 from labelmend_core.training.schedule import Schedule
 from labelmend_core.training.settings import Augment, RunSettings
 
@@ -19,5 +19,6 @@ __all__ = [
     "Stopped",
     "TrainingData",
     "fit",
+    "help_train",
     "train",
 ]

@@ -1,8 +1,10 @@
 """What a run's settings stand for: its loss, its head, its augmentation."""
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
+from labelmend_core.errors import InputError
 from labelmend_core.losses import LOSSES, MultiLabelLoss, build_loss
 from labelmend_core.models import build_backbone
 from labelmend_core.models.heads import HEADS, Head, build_head
@@ -51,6 +53,23 @@ def network_of(settings: RunSettings, labels: LabelMatrix, class_names: tuple[st
     if settings.local_global:
         backbone.freeze_all_but()
     return nn.Sequential(backbone, head_of(settings, backbone.n_features, labels, class_names))
+
+
+def with_shared_norms(network: nn.Sequential, accelerator: Accelerator) -> nn.Sequential:
+    """Return the network with batch norms that take the statistics of all processes together, by the same names.
+
+    Raises:
+        InputError: not on GPUs, on which alone PyTorch has them.
+    """
+    if accelerator.num_processes == 1:
+        return network
+    if accelerator.device.type != "cuda":
+        raise InputError(
+            f"Expected GPUs for batch norms across processes, got {accelerator.device.type}; "
+            "leave --sync-batchnorm out, or train in one process."
+        )
+    shared: nn.Sequential = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    return shared
 
 
 def augmentation_of(settings: RunSettings) -> Augmentation:

@@ -7,13 +7,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Dataset
+
+from labelmend_core.training.loading import loaded
+from labelmend_core.training.processes import own_part
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
 class Batches(Protocol):
-    """Shuffled batches of (inputs, targets int8 (B, K), indices int64 (B,)), the same for the same epoch."""
+    """Shuffled batches of (inputs, targets int8 (B, K), indices int64 (B,)), the same for the same epoch.
+
+    Of several processes each has the inputs of its own part of the B images (`own_part`), and all targets and indices.
+    """
 
     def __len__(self) -> int:
         """Return the number of batches an epoch."""
@@ -35,13 +41,24 @@ class FeatureBatches:
         features: float16 or float32 (N, n_features).
         targets: int8 (N, K), on the same device.
         rows: int64 (M,), the images to train on.
-        batch_size: images a batch.
+        batch_size: images a batch, of all processes together.
         seed: of the order.
+        rank, of: which process this is, of how many.
     """
 
-    def __init__(self, features: Tensor, targets: Tensor, rows: Tensor, *, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        features: Tensor,
+        targets: Tensor,
+        rows: Tensor,
+        *,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        of: int = 1,
+    ) -> None:
         self._features, self._targets, self._rows = features, targets, rows
-        self._batch_size, self._seed = batch_size, seed
+        self._batch_size, self._seed, self._rank, self._of = batch_size, seed, rank, of
 
     def __len__(self) -> int:
         return -(-len(self._rows) // self._batch_size)
@@ -50,7 +67,8 @@ class FeatureBatches:
         """Yield the batches of one epoch."""
         order = order_of(self._rows, self._seed, epoch).to(self._features.device)
         for indices in torch.split(order, self._batch_size):
-            yield self._features[indices], self._targets[indices], indices
+            own = indices if self._of == 1 else indices[own_part(len(indices), self._rank, self._of)]
+            yield self._features[own], self._targets[indices], indices
 
 
 class ImageBatches:
@@ -60,9 +78,10 @@ class ImageBatches:
         images: item i is uint8 (3, S, S).
         targets: int8 (N, K), on the device that trains.
         rows: images to train on, int64 (M,).
-        batch_size: images a batch.
+        batch_size: images a batch, of all processes together.
         seed: of the order.
-        workers: processes that decode; 0 decodes here, which is fastest when the images are cached.
+        workers: processes that decode; 0 decodes in a thread, which is fastest when the images are cached.
+        rank, of: which process this is, of how many.
     """
 
     def __init__(
@@ -74,23 +93,22 @@ class ImageBatches:
         batch_size: int,
         seed: int,
         workers: int = 0,
+        rank: int = 0,
+        of: int = 1,
     ) -> None:
         self._images, self._targets, self._rows = images, targets, torch.from_numpy(rows)
         self._batch_size, self._seed, self._workers = batch_size, seed, workers
+        self._rank, self._of = rank, of
 
     def __len__(self) -> int:
         return -(-len(self._rows) // self._batch_size)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of one epoch."""
-        order = order_of(self._rows, self._seed, epoch)
+        batches = torch.split(order_of(self._rows, self._seed, epoch), self._batch_size)
+        own = [indices[own_part(len(indices), self._rank, self._of)].tolist() for indices in batches]
         device = self._targets.device
-        loader = DataLoader(
-            Subset(self._images, order.tolist()),
-            batch_size=self._batch_size,
-            num_workers=self._workers,
-            pin_memory=device.type == "cuda",
-        )
-        for pixels, indices in zip(loader, torch.split(order, self._batch_size), strict=True):
+        everything = loaded(self._images, own, workers=self._workers, pinned=device.type == "cuda")
+        for pixels, indices in zip(everything, batches, strict=True):
             here = indices.to(device)
             yield pixels.to(device, non_blocking=True), self._targets[here], here

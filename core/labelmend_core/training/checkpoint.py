@@ -1,4 +1,4 @@
-"""What training writes to disk: the model as safetensors and JSON, and the state that a stopped fit resumes from."""
+"""What training writes to disk, as safetensors and JSON: the model, and the state that a stopped fit resumes from."""
 
 import json
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from labelmend_core.files import replacing
 from labelmend_core.metrics import Evaluation
 from labelmend_core.training.fit import Epoch, FitState
+from labelmend_core.training.tensor_tree import load_tree, save_tree
 
 
 def save_model(path: Path, tensors: Mapping[str, Tensor], info: Mapping[str, Any]) -> None:
@@ -26,21 +26,19 @@ def save_model(path: Path, tensors: Mapping[str, Tensor], info: Mapping[str, Any
 
 def save_state(path: Path, part: int, state: FitState) -> None:
     """Write the state of part number `part` of a run (a fold, or the final fit) after an epoch."""
-    content = {
-        "part": part,
-        "history": json.dumps([_epoch_to_dict(epoch) for epoch in state.history]),
-        "best": state.best,
-        "best_epoch": state.best_epoch,
-        "parts": state.parts,
-    }
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    history = [_epoch_to_dict(epoch) for epoch in state.history]
+    content = {"part": part, "history": history, "best": state.best, "best_epoch": state.best_epoch}
+    save_tree(path, {**content, "parts": state.parts})
 
 
-def load_state(path: Path, device: torch.device) -> tuple[int, FitState]:
-    """Return part number and state that `save_state` wrote; tensors and plain values only, nothing is unpickled."""
-    content = torch.load(path, map_location=device, weights_only=True)
-    history = [_epoch_from_dict(values) for values in json.loads(content["history"])]
+def load_state(path: Path) -> tuple[int, FitState]:
+    """Return part number and state that `save_state` wrote, tensors on the CPU.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    content = load_tree(path)
+    history = [_epoch_from_dict(values) for values in content["history"]]
     return content["part"], FitState(history, content["best"], content["best_epoch"], content["parts"])
 
 

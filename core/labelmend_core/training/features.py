@@ -1,15 +1,18 @@
 """Features of a frozen backbone, computed once and kept: what makes a probe a matter of seconds."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Dataset
 
 from labelmend_core.files import replacing
 from labelmend_core.models import Backbone
+from labelmend_core.training.loading import loaded
+from labelmend_core.training.processes import Processes, own_part
 from labelmend_core.training.progress import Progress, silent
 
 FEATURES_FILE = "features.npy"
@@ -26,6 +29,7 @@ def extract_features(
     device: torch.device,
     batch_size: int = 64,
     progress: Progress = silent,
+    processes: Processes | None = None,
 ) -> NDArray[np.float16]:
     """Return the features of all images, a float16 memory map: (N, n_features), or of tokens (N, T, n_features).
 
@@ -38,32 +42,55 @@ def extract_features(
         folder: made when it is not there; one folder a backbone (see `BackboneSpec.fingerprint`).
         n_images: N.
         device: where the backbone runs.
-        batch_size: images a step.
+        batch_size: images a step of one process.
         progress: told how many images are done; may raise `Stopped`.
+        processes: among which the images are split; the first one writes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path, done_path = folder / FEATURES_FILE, folder / DONE_FILE
-    done = int(json.loads(done_path.read_text(encoding="utf-8"))["images"]) if done_path.exists() else 0
-    shape = (n_images, *_shape_of_one(backbone, images))
-    if not path.exists() or np.load(path, mmap_mode="r").shape != shape:
-        done = 0
-        with replacing(path) as temporary:
-            np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape).flush()
-    features = np.lib.format.open_memmap(path, mode="r+")
+    path, n = folder / FEATURES_FILE, 1 if processes is None else processes.n
+    done = _begun(backbone, images, folder, n_images) if _writes(processes) else 0
+    done = done if processes is None else processes.told(done)
     if done < n_images:
         backbone.eval().to(device)
-        loader = DataLoader(Subset(images, range(done, n_images)), batch_size=batch_size)
-        with torch.inference_mode():
-            for pixels in loader:
-                batch = backbone(pixels.to(device)).float().cpu().numpy()
-                features[done : done + len(batch)] = batch
-                features.flush()
-                done += len(batch)
-                with replacing(done_path) as temporary:
-                    temporary.write_text(json.dumps({"images": done}), encoding="utf-8")
-                progress("looking at the images", done, n_images)
+        rank = 0 if processes is None else processes.rank
+        ends = [min(start + batch_size * n, n_images) for start in range(done, n_images, batch_size * n)]
+        own = ((own_part(end - start, rank, n) + start).tolist() for start, end in pairwise([done, *ends]))
+        for end, pixels in zip(ends, loaded(images, own, pinned=device.type == "cuda"), strict=True):
+            with torch.inference_mode():
+                found = backbone(pixels.to(device, non_blocking=True)).float().cpu()
+            found = found if processes is None else processes.gather(found.clone())[: end - done]
+            done = end
+            if _writes(processes):
+                _write(folder, done, found.numpy())
+            progress("looking at the images", done, n_images)
+    if processes is not None:
+        processes.told(done)  # the first process has written the last block
     complete: NDArray[np.float16] = np.load(path, mmap_mode="r")
     return complete
+
+
+def _writes(processes: Processes | None) -> bool:
+    return processes is None or processes.is_main
+
+
+def _begun(backbone: Backbone, images: Dataset[torch.Tensor], folder: Path, n_images: int) -> int:
+    """Make the file of the features where there is none; return how many images are done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, done_path = folder / FEATURES_FILE, folder / DONE_FILE
+    shape = (n_images, *_shape_of_one(backbone, images))
+    if not path.exists() or np.load(path, mmap_mode="r").shape != shape:
+        done_path.unlink(missing_ok=True)  # before the features of another number of images are gone
+        with replacing(path) as temporary:
+            np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape).flush()
+    return int(json.loads(done_path.read_text(encoding="utf-8"))["images"]) if done_path.exists() else 0
+
+
+def _write(folder: Path, done: int, found: NDArray[np.float32]) -> None:
+    """Write a block of features, which ends with image number `done`, and then that it is done."""
+    features = np.lib.format.open_memmap(folder / FEATURES_FILE, mode="r+")
+    features[done - len(found) : done] = found
+    features.flush()
+    with replacing(folder / DONE_FILE) as temporary:
+        temporary.write_text(json.dumps({"images": done}), encoding="utf-8")
 
 
 def embeddings_of(folder: Path) -> Path:

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 from accelerate import Accelerator
@@ -16,6 +16,8 @@ from labelmend_core.metrics import Evaluation
 from labelmend_core.training.batches import Batches
 from labelmend_core.training.dynamics import Recorder
 from labelmend_core.training.optim import build_optimiser, moving_average
+from labelmend_core.training.parts import Batch, Part, parts_of
+from labelmend_core.training.processes import Processes, own_part
 from labelmend_core.training.progress import Progress, silent
 from labelmend_core.training.schedule import Schedule
 from labelmend_core.training.sharpness import ascended
@@ -56,7 +58,15 @@ class FitState:
 
 Evaluate = Callable[[nn.Module], Evaluation]
 OnEpoch = Callable[[FitState], None]
-Augment = Callable[[Tensor, int, int], Tensor]
+
+
+class Augment(Protocol):
+    """Changes the inputs of a batch; see `Augmentation`."""
+
+    def __call__(
+        self, pixels: Tensor, epoch: int, batch: int, *, own: Tensor | None = None, of: int | None = None
+    ) -> Tensor:
+        """Return changed inputs."""
 
 
 def fit(
@@ -73,6 +83,8 @@ def fit(
     progress: Progress = silent,
     phase: str = "training",
     state: FitState | None = None,
+    accumulate: int = 1,
+    compiled: bool = False,
 ) -> FitState:
     """Train `network` in place, leave it with its best weights, and return the history.
 
@@ -81,10 +93,10 @@ def fit(
     Args:
         network: on `accelerator.device`, from inputs to what the loss takes, (B, K).
         loss: see `labelmend_core.losses`; one that remembers images has begun (`MultiLabelLoss.begin`).
-        batches: yields each training image once an epoch.
+        batches: yields each training image once an epoch; of several processes each has its part.
         schedule: how long and how fast.
-        accelerator: device and precision.
-        recorder: watches every batch.
+        accelerator: device, precision, and which process this is.
+        recorder: watches every batch; of several processes the first one's sees those of all.
         augment: called with a batch's inputs, the epoch and the batch's number.
         evaluate: returns the metrics of a network on validation data; called after each epoch, with
             the moving average as well where one is kept, and the better of the two counts.
@@ -92,14 +104,21 @@ def fit(
         progress: told how many batches are done; may raise `Stopped`.
         phase: what `progress` calls this.
         state: of a stopped fit, to go on from.
+        accumulate: parts that a batch goes through the network in, one after another, which takes less memory. The
+            step is that of the whole batch, except for losses that look at a whole batch: they see the parts.
+        compiled: train the network under `torch.compile`.
 
     Raises:
         LabelmendError: the loss became infinite or NaN.
     """
     loop = _Loop(network, loss, batches, schedule, accelerator, recorder)
-    loop.augment, loop.progress, loop.phase = augment, progress, phase
+    loop.augment, loop.progress, loop.phase = augment, loop.processes.progress(progress), phase
+    loop.accumulate = accumulate
+    if compiled:
+        loop.forward = cast(nn.Module, torch.compile(network))
     state = state or FitState()
     loop.load(state.parts)
+    loop.equalise()
     for epoch in range(len(state.history), schedule.epochs):
         if _is_exhausted(state, schedule.patience):
             break
@@ -111,21 +130,13 @@ def fit(
     return state
 
 
-@dataclass(frozen=True)
-class _Batch:
-    inputs: Tensor
-    targets: Tensor
-    indices: Tensor
-    epoch: int
-    number: int
-
-
 class _Loop:
     """What one fit holds between batches."""
 
     augment: Augment | None = None
     progress: Progress = staticmethod(silent)
     phase: str
+    accumulate = 1
 
     def __init__(
         self,
@@ -137,7 +148,7 @@ class _Loop:
         recorder: Recorder | None,
     ) -> None:
         self.network, self.loss, self.batches, self.recorder = network, loss, batches, recorder
-        self.accelerator = accelerator
+        self.accelerator, self.processes, self.forward = accelerator, Processes(accelerator), network
         self.total_steps = schedule.epochs * len(batches)
         self.sam = schedule.sam
         self.optimiser, self.rate = build_optimiser(
@@ -156,18 +167,18 @@ class _Loop:
         self.network.train()
         self.loss.train()
         # Dropout and stochastic depth draw from the global generator: tied to the epoch, for resuming.
-        torch.manual_seed(epoch)
+        torch.manual_seed(epoch + 1_000_003 * self.processes.rank)
         started, recording = time.perf_counter(), 0.0
         total, images = torch.zeros((), device=self.accelerator.device), 0
         for number, (inputs, targets, indices) in enumerate(self.batches.epoch(epoch)):
-            if self.augment is not None:
-                inputs = self.augment(inputs, epoch, number)
-            value, seconds = self._step(_Batch(inputs, targets, indices, epoch, number))
+            batch = Batch(self._augmented(inputs, epoch, number, len(indices)), targets, indices, epoch, number)
+            value, seconds = self._step(batch)
             recording += seconds
             total += value * len(indices)
             images += len(indices)
             self.progress(self.phase, epoch * len(self.batches) + number + 1, self.total_steps)
         self.loss.end_epoch(epoch)
+        self.equalise()
         recording += self._recorded(Recorder.end_epoch)
         seconds = time.perf_counter() - started
         mean_loss = float(total) / max(images, 1)
@@ -178,46 +189,75 @@ class _Loop:
         rate = float(self.rate.get_last_lr()[0])
         return Epoch(epoch, mean_loss, seconds, images / seconds, recording / seconds, rate)
 
-    def _step(self, batch: "_Batch") -> tuple[Tensor, float]:
+    def _augmented(self, inputs: Tensor, epoch: int, number: int, n: int) -> Tensor:
+        if self.augment is None:
+            return inputs
+        if self.processes.n == 1:
+            return self.augment(inputs, epoch, number)
+        return self.augment(inputs, epoch, number, own=own_part(n, self.processes.rank, self.processes.n), of=n)
+
+    def _step(self, batch: Batch) -> tuple[Tensor, float]:
         """Train on one batch; return its loss and the seconds that the recorder took."""
-        outputs = self._outputs(batch)
-        if self.recorder is not None:
-            outputs.retain_grad()
-        value = self._objective(batch, outputs)
-        self.optimiser.zero_grad(set_to_none=True)
-        self.accelerator.backward(value)
-        seconds = 0.0
-        if self.recorder is not None:
-            assert outputs.grad is not None  # it was retained
-            logits, gradients = self.loss.as_logits(outputs.detach()), self.loss.in_logits(outputs.grad)
-            seconds = self._recorded(Recorder.observe, batch.indices, logits, gradients)
+        value, seconds = self._gradients(batch, record=self.recorder is not None)
         if self.sam > 0:
             self._look_around(batch)
         self.optimiser.step()
         self.rate.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
-        return value.detach(), seconds
+        return value, seconds
 
-    def _outputs(self, batch: "_Batch") -> Tensor:
+    def _gradients(self, batch: Batch, *, record: bool) -> tuple[Tensor, float]:
+        """Compute the gradients of a batch; return its loss and the seconds that the recorder took."""
+        self.optimiser.zero_grad(set_to_none=True)
+        value, seconds = torch.zeros((), device=batch.targets.device), 0.0
+        for part in parts_of(batch, self.processes, self.accumulate):
+            own = self._outputs(part.inputs)
+            outputs = part.of_all(self.processes.outputs(own))
+            if record:
+                outputs.retain_grad()
+            of_part = self._objective(batch, part, own, outputs)
+            self.accelerator.backward(of_part)
+            value += of_part.detach()
+            if record:
+                seconds += self._observe(part, outputs)
+        self.processes.sum_gradients(self.network)
+        return value, seconds
+
+    def _observe(self, part: Part, outputs: Tensor) -> float:
+        assert outputs.grad is not None  # it was retained
+        logits, gradients = self.loss.as_logits(outputs.detach()), self.loss.in_logits(outputs.grad)
+        gradients = gradients if part.share == 1 else gradients / part.share  # of a mean over the part's images
+        return self._recorded(Recorder.observe, part.indices, logits, gradients)
+
+    def _outputs(self, inputs: Tensor) -> Tensor:
         with self.accelerator.autocast():
-            outputs: Tensor = self.network(batch.inputs)
+            outputs: Tensor = self.forward(inputs)
         return outputs
 
-    def _objective(self, batch: "_Batch", outputs: Tensor) -> Tensor:
-        value: Tensor = self.loss(outputs, batch.targets, epoch=batch.epoch, indices=batch.indices)
+    def _objective(self, batch: Batch, part: Part, own: Tensor, outputs: Tensor) -> Tensor:
+        """Return a part's share of the loss of the whole batch."""
+        value: Tensor = self.loss(outputs, part.targets, epoch=batch.epoch, indices=part.indices)
+        value = value if part.share == 1 else value * part.share
         generator = torch.Generator().manual_seed(batch.epoch * 1_000_003 + batch.number)
         with self.accelerator.autocast():
-            more = self.loss.regulariser(self.network, batch.inputs, outputs, batch.targets, generator)
-        return value if more is None else value + more
+            more = self.loss.regulariser(self.network, part.inputs, own, part.own_targets, generator)
+        if more is None:
+            return value
+        return value + (more if part.own_share == 1 else more * part.own_share)
 
-    def _look_around(self, batch: "_Batch") -> None:
+    def _look_around(self, batch: Batch) -> None:
         """Replace the gradients by those of the point uphill; a loss does not remember the batch a second time."""
         self.loss.eval()
         with ascended(self.network, self.sam):
-            self.optimiser.zero_grad(set_to_none=True)
-            self.accelerator.backward(self._objective(batch, self._outputs(batch)))
+            self._gradients(batch, record=False)
         self.loss.train()
+
+    def equalise(self) -> None:
+        """Give every process the first one's weights, which only rounding moves apart, and what batch norms counted."""
+        for part in (self.network, self.loss, self.average):
+            if part is not None:
+                self.processes.equalise(part.state_dict().values())
 
     def _recorded(self, method: Callable[..., None], *arguments: Any) -> float:
         if self.recorder is None:
@@ -242,7 +282,7 @@ class _Loop:
     def load(self, states: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
         for name, part in self._parts().items():
-            if name in states:
+            if name in states:  # the recorder is the first process's alone
                 part.load_state_dict(states[name])
 
 

@@ -48,10 +48,13 @@ def build_optimiser(
     """
     groups = parameter_groups(network, loss, weight_decay)
     optimiser: Optimizer
+    # One kernel for all parameters instead of several for each, where PyTorch has it.
+    devices = {parameter.device.type for parameter in network.parameters()}
+    fused = devices <= {"cpu", "cuda"}
     if name == "sgd":
-        optimiser = SGD(groups, lr=lr, momentum=_MOMENTUM, nesterov=True)
+        optimiser = SGD(groups, lr=lr, momentum=_MOMENTUM, nesterov=True, fused=fused)
     else:
-        optimiser = {"adamw": AdamW, "adam": Adam}[name](groups, lr=lr)
+        optimiser = {"adamw": AdamW, "adam": Adam}[name](groups, lr=lr, fused=fused)
     # OneCycleLR divides by zero when its rise is shorter than two steps.
     steps = max(total_steps, round(2 / warm_up))
     return optimiser, OneCycleLR(optimiser, max_lr=lr, total_steps=steps, pct_start=warm_up)

@@ -8,12 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labelmend_core.metrics import Evaluation, Unobserved, evaluate
-from labelmend_core.run_folder import RunFolder
+from labelmend_core.run_folder import MOST_EPOCH_CELLS, RunFolder
 from labelmend_core.training.dynamics import Recorder
 from labelmend_core.training.fit import Epoch, FitState
 from labelmend_core.types import Dynamics, LabelMatrix
-
-OUT_OF_SAMPLE, DYNAMICS = "out-of-sample", "dynamics"
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Outcome:
         measured: the final network on the validation images, None without any.
         chosen_on: which images the best epoch was chosen on.
         pred_probs: (N, K), NaN rows for unreadable images.
-        pred_probs_source: "out-of-sample" (from a model that had not seen the image) or "dynamics".
+        pred_probs_source: `OUT_OF_SAMPLE` or `DYNAMICS`.
     """
 
     state: FitState
@@ -52,9 +50,12 @@ def chosen_on(held: NDArray[np.int64], *, measured: bool) -> str:
 
 
 def write_history(run: RunFolder, history: list[Epoch], recorder: Recorder) -> None:
-    """Write `metrics.parquet` and `gradients.parquet`; called after every epoch."""
+    """Write `metrics.parquet`, `gradients.parquet` and p of the epoch; called after every epoch."""
     run.write_table("metrics", [_row(epoch) for epoch in history])
     run.write_table("gradients", recorder.gradients())
+    p = recorder.epoch()
+    if p.size <= MOST_EPOCH_CELLS:
+        run.write_epoch(len(history) - 1, p)
 
 
 def write_outcome(run: RunFolder, outcome: Outcome, labels: LabelMatrix, unobserved: Unobserved) -> dict[str, Any]:

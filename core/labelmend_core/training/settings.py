@@ -12,6 +12,7 @@ from labelmend_core.models.heads import check_head
 from labelmend_core.training.schedule import Schedule
 
 Mode = Literal["probe", "finetune"]
+Precision = Literal["auto", "no", "bf16"]
 _LARGEST_MAGNITUDE = 30  # of RandAugment
 
 
@@ -53,16 +54,25 @@ class RunSettings:
         local_global: add local-global convolutions to the last stage of a ResNet, and train only that stage, them and
             the head (finetune).
         schedule: how long and how fast.
-        batch_size: images a step.
+        batch_size: images a step, in all processes together.
+        accumulate: parts that these go through the network in, one after another, for want of memory.
+        precision: of the network in fine-tuning: "bf16", "no" (float32), or "auto": bf16 on a GPU that has it.
+        compiled: train the network under `torch.compile` (finetune).
+        sync_norms: batch norms take the statistics of all processes' images together, as one process would; else each
+            takes those of its own (finetune on GPUs).
         folds: parts for out-of-sample probabilities; 1 trains once, and the suggestions then rest on the
             recorded dynamics.
-        planted: share of the given present labels that training does not see, so that the run shows what a
-            missing label looks like (`training.planting`); 0 trains on all of them.
+        companions: losses, with their defaults, whose heads are trained beside on the same folds (probe): the
+            out-of-sample probabilities are then the average of all in log-odds, which finds more errors than any alone.
+        planted: share of the given present labels that the last fit does not see, so that what is recorded of it shows
+            what a missing label looks like (`training.planting`). Without folds suggestions are calibrated by them, and
+            by a quarter as many wrong ones, which are added. 0 trains on the labels as they are.
         hold_out: share of the training images that the last fit does not see and its best epoch is chosen on, so that
             the validation images measure only; 0 chooses on the validation images themselves.
         unobserved: what an unobserved cell of the labels is where they measure: "absent", "left_out", or "auto", see
             `labelmend_core.metrics.how_to_read_unobserved`.
         augment: of fine-tuning.
+        track: names of the trackers that are told of each epoch, see `labelmend_core.trackers.TRACKERS`.
         seed: of folds, order, initial weights and augmentation.
     """
 
@@ -75,19 +85,29 @@ class RunSettings:
     head_settings: Mapping[str, Value] = field(default_factory=dict)
     local_global: bool = False
     batch_size: int = 256
+    accumulate: int = 1
+    precision: Precision = "auto"
+    compiled: bool = False
+    sync_norms: bool = False
     folds: int = 5
+    companions: tuple[str, ...] = ()
     planted: float = 0.1
     hold_out: float = 0.0
     unobserved: UnobservedChoice = "auto"
     augment: Augment = field(default_factory=Augment)
+    track: tuple[str, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise InputError(f"Expected mode to be one of {', '.join(get_args(Mode))}, got {self.mode!r}")
-        for name, least in (("batch_size", 2), ("folds", 1)):
+        for name, least in (("batch_size", 2), ("folds", 1), ("accumulate", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"Expected {name} of at least {least}, got {getattr(self, name)}")
+        if self.precision not in get_args(Precision):
+            raise InputError(
+                f"Expected precision to be one of {', '.join(get_args(Precision))}, got {self.precision!r}"
+            )
         if self.unobserved not in get_args(UnobservedChoice):
             raise InputError(
                 f"Expected unobserved to be one of {', '.join(get_args(UnobservedChoice))}, got {self.unobserved!r}"
@@ -100,6 +120,10 @@ class RunSettings:
         # Now and not when the images are decoded.
         loss = build_loss(self.loss, reduction="batch", **self.hyperparameters)
         check_head(self.head, loss.input_kind, self.head_settings)
+        if self.companions and self.mode != "probe":
+            raise InputError("Expected mode probe for companions: fine-tuning trains one network")
+        for companion in self.companions:
+            check_head(self.head, build_loss(companion).input_kind, self.head_settings)
         if self.mode == "probe" and self.local_global:
             raise InputError(
                 "Expected mode finetune for local-global convolutions: a probe leaves the backbone as it is"
@@ -123,6 +147,8 @@ class RunSettings:
         for name in ("mean", "std"):
             backbone[name] = tuple(backbone[name]) if backbone.get(name) else None
         rest = {name: value for name, value in values.items() if name not in ("backbone", "schedule", "augment")}
+        for name in ("companions", "track"):
+            rest[name] = tuple(values.get(name, ()))
         return cls(
             backbone=BackboneSpec(**backbone),
             schedule=Schedule(**values["schedule"]),

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from labelmend_core.errors import InputError
 from labelmend_core.losses import MultiLabelLoss, build_loss
-from labelmend_core.models import build_backbone
+from labelmend_core.models import Backbone, Head, build_backbone
 from labelmend_core.models.backbone import RANDOM
 from labelmend_core.models.heads import HEADS
 from labelmend_core.training.assembly import head_of, network_of, probabilities
@@ -44,6 +44,16 @@ class Trained:
     loss: MultiLabelLoss
     class_names: tuple[str, ...]
     settings: RunSettings
+
+    @property
+    def backbone(self) -> Backbone:
+        """What looks at the pixels."""
+        return cast(Backbone, cast(nn.Sequential, self.network)[0])
+
+    @property
+    def head(self) -> Head:
+        """What makes the outputs of the backbone's features."""
+        return cast(Head, cast(nn.Sequential, self.network)[-1])
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return the p of every class, float32 (B, K) in [0, 1], on the CPU; higher is more probably present.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labelmend_core.detection.calibrate import calibrate
+from labelmend_core.detection.calibrate import calibrate, calibrate_counts, calibrate_expected
 
 
 def _mixture(share: float, gap: float, n: int = 20_000, seed: int = 0):
@@ -47,3 +47,35 @@ def test_without_anything_to_compare_with_the_interval_is_everything() -> None:
     assert probability.tolist() == [0.0] * 7
     assert low.tolist() == [0.0] * 7
     assert high.tolist() == [1.0] * 7
+
+
+def test_probabilities_rise_with_suspicion_within_their_interval() -> None:
+    rng = np.random.default_rng(3)
+    found = calibrate_counts(rng.integers(0, 500, 12), rng.integers(0, 50, 12))
+    assert (np.diff(found.probability) >= 0).all()
+    assert (found.low <= found.probability).all()
+    assert (found.probability <= found.high).all()
+
+
+def test_expected_errors_are_given_to_the_order_and_keep_their_sum() -> None:
+    rng = np.random.default_rng(4)
+    suspicion = rng.normal(size=5_000)
+    expected = 1 / (1 + np.exp(3 - suspicion - rng.normal(size=5_000)))
+    probability, low, high = calibrate_expected(suspicion, expected)(suspicion)
+    assert probability.sum() == pytest.approx(expected.sum(), rel=1e-6)
+    assert (np.diff(probability[np.argsort(suspicion)]) >= 0).all()
+    assert (low < probability).all()
+    assert (probability < high).all()
+    clearest = suspicion > np.quantile(suspicion, 0.99)
+    assert probability[clearest].mean() == pytest.approx(expected[clearest].mean(), rel=0.1)
+
+
+def test_what_is_corrected_is_the_mean_of_each_step_with_its_interval_and_share() -> None:
+    rng = np.random.default_rng(5)
+    suspicion, expected = np.sort(rng.normal(size=2_000)), np.sort(rng.random(2_000))
+    plain, half = calibrate_expected(suspicion, expected), calibrate_expected(suspicion, expected, lambda p: p / 2)
+    np.testing.assert_allclose(half.probability, plain.probability / 2)
+    assert half.share == pytest.approx(plain.share / 2)
+    assert (half.high < plain.high).all()
+    assert (half.low <= half.probability).all()
+    assert (half.probability <= half.high).all()

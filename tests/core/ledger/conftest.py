@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import PIPE
 from typing import IO, Any
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
-from labelmend_core.ledger import Catalog, Ledger, Queue, Runs, open_engine
+from labelmend_app.benchmarks.ledger.server import PostgresServer
+from labelmend_core.ledger import Catalog, Database, Ledger, Queue, Runs, ServerDatabase, open_engine
 from labelmend_core.types import AnnotatedDataset, LabelMatrix
 
 
@@ -33,17 +35,43 @@ def validation() -> AnnotatedDataset:
 
 
 @pytest.fixture
-def database(tmp_path: Path, train: AnnotatedDataset, validation: AnnotatedDataset) -> Path:
-    """Where a filled database lies."""
-    path = tmp_path / "workspace.db"
-    engine = open_engine(path)
-    Catalog(engine).write(train, validation)
-    engine.dispose()
-    return path
+def new_schema(postgres: PostgresServer) -> Callable[[], ServerDatabase]:
+    """Name a place on the server where nothing is yet."""
+    return lambda: ServerDatabase(make_url(postgres.url).set(drivername="postgresql+psycopg"), f"w{uuid4().hex}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """Where a database will lie, of either kind."""
+    if request.param == "sqlite":
+        return tmp_path / "workspace.db"
+    place: ServerDatabase = request.getfixturevalue("new_schema")()
+    return place
 
 
 @pytest.fixture
-def reopen(database: Path) -> Iterator[Callable[[], Engine]]:
+def database(empty_database: Database, train: AnnotatedDataset, validation: AnnotatedDataset) -> Database:
+    """Where a filled database lies, of either kind."""
+    return filled(empty_database, train, validation)
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path, train: AnnotatedDataset, validation: AnnotatedDataset) -> Path:
+    """Where a filled SQLite file lies."""
+    path = tmp_path / "workspace.db"
+    filled(path, train, validation)
+    return path
+
+
+def filled(database: Database, train: AnnotatedDataset, validation: AnnotatedDataset) -> Database:
+    engine = open_engine(database)
+    Catalog(engine).write(train, validation)
+    engine.dispose()
+    return database
+
+
+@pytest.fixture
+def reopen(database: Database) -> Iterator[Callable[[], Engine]]:
     """Open the database anew, as another process would."""
     engines: list[Engine] = []
 
@@ -83,9 +111,13 @@ class Processes:
         self._into, self._out_of = into, out_of
         self._unread: list[dict[str, Any]] = []
 
-    def start(self, **command: Any) -> int:
+    def start(self, database: Database, **command: Any) -> int:
         """Fork a writer and return its pid."""
-        self._send(command)
+        if isinstance(database, ServerDatabase):
+            place = {"url": database.url.render_as_string(hide_password=False), "schema": database.schema}
+        else:
+            place = {"file": str(database)}
+        self._send({"database": place, **command})
         while "pid" not in (message := self._read()):
             self._unread.append(message)
         return int(message["pid"])

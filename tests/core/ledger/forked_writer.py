@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from labelmend_core.ledger import Ledger, Runs, open_engine
+from sqlalchemy import make_url
+
+from labelmend_core.ledger import Database, Ledger, Runs, ServerDatabase, open_engine
 from labelmend_core.types import Decision, Verdict
 
 
@@ -21,7 +23,13 @@ def say(**message: Any) -> None:
     os.write(sys.stdout.fileno(), (json.dumps(message) + "\n").encode())  # one write: children share the pipe
 
 
-def append(database: Path, client: str, batches: int, size: int) -> None:
+def place(database: dict[str, str]) -> Database:
+    return (
+        ServerDatabase(make_url(database["url"]), database["schema"]) if "url" in database else Path(database["file"])
+    )
+
+
+def append(database: Database, client: str, batches: int, size: int) -> None:
     ledger = Ledger(open_engine(database))
     for last in range(size, batches * size + 1, size):
         seqs = range(last - size + 1, last + 1)
@@ -29,7 +37,7 @@ def append(database: Path, client: str, batches: int, size: int) -> None:
         say(acknowledged=last, client=client)
 
 
-def train(database: Path) -> None:
+def train(database: Database) -> None:
     runs = Runs(open_engine(database))
     say(run_id=runs.start(mode="probe", loss="bce", labels="given", n_decisions=0, settings={}))
     time.sleep(60)  # until it is killed
@@ -44,7 +52,7 @@ def main() -> None:
         elif pid := os.fork():
             say(pid=pid)
         else:
-            database = Path(command["database"])
+            database = place(command["database"])
             if "append" in command:
                 append(database, command["append"], command["batches"], command["size"])
             else:

@@ -5,8 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psutil
@@ -14,7 +13,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from labelmend_core.errors import InputError
-from labelmend_core.ledger import RunRecord, Runs, Status
+from labelmend_core.ledger import Database, RunRecord, Runs, Status
+from labelmend_core.ledger import runs as runs_module
 
 SETTINGS: dict[str, Any] = {"epochs": 10, "lr": 0.1, "loss": {"tau": 0.6}, "layers": ["head"], "resume": None}
 
@@ -69,8 +69,24 @@ def test_an_unknown_run_is_refused_by_naming_the_known(runs: Runs) -> None:
         runs.get("nonsense")
 
 
-def test_a_killed_run_has_died_before_and_after_its_parent_noticed(processes: Any, runs: Runs, database: Path) -> None:
-    pid = processes.start(train=True, database=str(database))
+def test_a_run_that_starts_after_the_clock_jumped_back_is_the_newest(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Yesterday(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) - timedelta(days=1)
+
+    first = start(runs)
+    monkeypatch.setattr(runs_module, "datetime", Yesterday)
+    second = start(runs)
+    assert [run.run_id for run in runs.all()] == [second, first]
+
+
+def test_a_killed_run_has_died_before_and_after_its_parent_noticed(
+    processes: Any, runs: Runs, database: Database
+) -> None:
+    pid = processes.start(database, train=True)
     run_id = processes.heard()["run_id"]
     assert runs.get(run_id).status is Status.RUNNING
     os.kill(pid, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import time
@@ -19,7 +20,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from labelmend_core.errors import InputError, WorkspaceError
-from labelmend_core.ledger import Ledger, Queue, Runs, open_engine
+from labelmend_core.ledger import Database, Ledger, Queue, Runs, open_engine
 from labelmend_core.ledger import engine as engine_module
 from labelmend_core.types import Decision, Verdict
 
@@ -27,6 +28,7 @@ NOON = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 FIRST = Decision("tab", 1, 0, 0, Verdict.PRESENT, "ann", NOON)
 SECOND = Decision("tab", 2, 1, 2, Verdict.UNSURE, "ann", NOON)
 UNDO = Decision("tab", 3, 0, 0, Verdict.UNDO, "ann", NOON, undoes=("tab", 1))
+on_a_file = pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
 
 
 def stream(client: str, n: int) -> list[Decision]:
@@ -181,18 +183,37 @@ def test_a_decision_without_a_number_or_a_time_zone_is_refused(
         "DELETE FROM decisions WHERE client = 'tab' AND seq = 2",
     ],
 )
-def test_raw_sql_cannot_change_or_delete_a_decision(ledger: Ledger, database: Path, statement: str) -> None:
+def test_raw_sql_cannot_change_or_delete_a_decision(ledger: Ledger, engine: Engine, statement: str) -> None:
     ledger.append([FIRST, SECOND])
-    with closing(sqlite3.connect(database)) as raw, pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        raw.execute(statement)
+    with pytest.raises(IntegrityError, match="append-only"), engine.begin() as connection:
+        connection.execute(text(statement))
     assert ledger.decisions() == [FIRST, SECOND]
 
 
-def test_an_insert_or_replace_cannot_either(ledger: Ledger, engine: Engine) -> None:
+@pytest.mark.parametrize("statement", ["UPDATE decisions SET verdict = 'absent'", "DELETE FROM decisions"])
+def test_another_program_on_the_file_cannot_either(sqlite_database: Path, statement: str) -> None:
+    engine = open_engine(sqlite_database)
+    Ledger(engine).append([FIRST, SECOND])
+    with closing(sqlite3.connect(sqlite_database)) as raw, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        raw.execute(statement)
+    assert Ledger(engine).decisions() == [FIRST, SECOND]
+    engine.dispose()
+
+
+_REPLACING = {
+    "sqlite": ["INSERT OR REPLACE INTO decisions SELECT * FROM decisions"],
+    "postgresql": [
+        "INSERT INTO decisions SELECT * FROM decisions ON CONFLICT (decision_id) DO UPDATE SET verdict = 'absent'",
+        "TRUNCATE decisions",
+    ],
+}
+
+
+def test_a_statement_that_replaces_rows_in_passing_cannot_either(ledger: Ledger, engine: Engine) -> None:
     ledger.append([FIRST])
-    replacing = "INSERT OR REPLACE INTO decisions SELECT * FROM decisions"
-    with pytest.raises(IntegrityError, match="append-only"), engine.begin() as connection:
-        connection.execute(text(replacing))
+    for statement in _REPLACING[engine.dialect.name]:
+        with pytest.raises(IntegrityError, match="append-only"), engine.begin() as connection:
+            connection.execute(text(statement))
     assert ledger.decisions() == [FIRST]
 
 
@@ -211,10 +232,12 @@ def test_threads_that_append_at_once_lose_and_double_nothing(ledger: Ledger) -> 
         assert [event for event in events if event.client == client] == stream(client, 20)
 
 
-def test_processes_that_append_at_once_lose_and_double_nothing(processes: Any, ledger: Ledger, database: Path) -> None:
+def test_processes_that_append_at_once_lose_and_double_nothing(
+    processes: Any, ledger: Ledger, database: Database
+) -> None:
     clients = [f"process {number}" for number in range(4)]
-    command = {"database": str(database), "batches": 15, "size": 2}
-    pids = [processes.start(append=client, **command) for client in clients]
+    command = {"batches": 15, "size": 2}
+    pids = [processes.start(database, append=client, **command) for client in clients]
     for pid in pids:
         processes.reap(pid)
     numbers = {client: [event.seq for event in ledger.decisions() if event.client == client] for client in clients}
@@ -222,12 +245,12 @@ def test_processes_that_append_at_once_lose_and_double_nothing(processes: Any, l
 
 
 def test_what_a_killed_process_was_told_is_saved_is_there_exactly_once(
-    processes: Any, database: Path, reopen: Callable[[], Engine]
+    processes: Any, database: Database, reopen: Callable[[], Engine]
 ) -> None:
     rng = random.Random(0)
     for round_ in range(10):
         client = f"killed {round_}"
-        pid = processes.start(append=client, database=str(database), batches=100_000, size=3)
+        pid = processes.start(database, append=client, batches=100_000, size=3)
         for _ in range(rng.randint(1, 25)):
             acknowledged = processes.heard()["acknowledged"]
         time.sleep(rng.uniform(0, 0.005))  # so that it dies anywhere in a transaction
@@ -236,11 +259,36 @@ def test_what_a_killed_process_was_told_is_saved_is_there_exactly_once(
         numbers = [event.seq for event in Ledger(reopen()).decisions() if event.client == client]
         # The batch at hand may have been committed just before its writer could say so; but never in part.
         assert numbers in (list(range(1, acknowledged + 1)), list(range(1, acknowledged + 4)))
-    with closing(sqlite3.connect(database)) as raw:
+    if isinstance(database, Path):
+        with closing(sqlite3.connect(database)) as raw:
+            assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.faults
+def test_a_disk_that_fills_up_keeps_what_was_acknowledged_and_takes_the_rest_later(
+    small_disk: Path,
+    leave_room: Callable[[int], Path],
+    sqlite_database: Path,
+    how_often: Callable[[int, int], int],
+) -> None:
+    rng, events, acknowledged = random.Random(0), stream("full", 40_000), 0
+    here = Path(shutil.copy(sqlite_database, small_disk))
+    for _ in range(how_often(3, 30)):
+        engine = open_engine(here)
+        filler = leave_room(rng.randint(60_000, 200_000))
+        with pytest.raises(WorkspaceError, match=r"Expected (room to write|to read and write) .*workspace\.db"):  # noqa: PT012
+            while True:
+                Ledger(engine).append(events[acknowledged : acknowledged + 25])
+                acknowledged += 25
+        assert Ledger(engine).decisions() == events[:acknowledged]
+        filler.unlink()
+        engine.dispose()
+    with closing(sqlite3.connect(here)) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
+@on_a_file
 def test_a_database_without_room_is_a_sentence_and_keeps_what_it_has(ledger: Ledger, engine: Engine) -> None:
     ledger.append([FIRST])
     with engine.connect() as connection:  # the pool's only connection, which append() gets next
@@ -255,11 +303,11 @@ def test_a_database_without_room_is_a_sentence_and_keeps_what_it_has(ledger: Led
 
 
 def test_a_database_that_another_process_keeps_locked_is_a_sentence(
-    database: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "_BUSY_SECONDS", 0.05)
-    engine = open_engine(database)
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+    engine = open_engine(sqlite_database)
+    with closing(sqlite3.connect(sqlite_database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(WorkspaceError, match="another process has been writing to it for too long"):
             Ledger(engine).append([FIRST])

@@ -5,7 +5,7 @@ import torch
 
 from labelmend_core.errors import InputError
 from labelmend_core.training import Augment
-from labelmend_core.training.augment import Augmentation, Cutout, MirrorAndMove, RandomOperations
+from labelmend_core.training.augment import Augmentation, Cutout, Draws, MirrorAndMove, RandomOperations
 
 STEPS = {
     "mirror and move": MirrorAndMove(flip=True, shift=0.1),
@@ -57,9 +57,16 @@ def test_images_of_a_batch_are_changed_each_in_its_own_way(step) -> None:
     assert len({tuple(image.flatten().tolist()) for image in changed}) > 4
 
 
+@each_step
+def test_a_part_of_a_batch_is_changed_as_it_is_in_the_whole(step) -> None:
+    pixels, own = _pixels(), torch.tensor([7, 2, 2, 11])
+    part = Augmentation([step], seed=0)(pixels[own], 1, 2, own=own, of=len(pixels))
+    assert torch.equal(part, Augmentation([step], seed=0)(pixels, 1, 2)[own])
+
+
 def test_cutout_greys_a_square_of_the_given_side_and_nothing_else() -> None:
     pixels = torch.full((200, 3, 32, 32), 7.0)
-    changed = Cutout(0.25)(pixels, torch.Generator().manual_seed(0))
+    changed = Cutout(0.25)(pixels, Draws(torch.Generator().manual_seed(0), 200))
     grey = (changed == 128).all(dim=1)
     assert ((changed == 7) | (changed == 128)).all()
     heights, widths = grey.any(dim=2).sum(dim=1), grey.any(dim=1).sum(dim=1)

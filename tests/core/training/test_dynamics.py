@@ -150,3 +150,13 @@ def test_an_epoch_of_other_images_is_refused() -> None:
             recorder.end_epoch()
     with pytest.raises(InputError, match="images of the first one"):
         recorder.end_epoch()
+
+
+def test_the_last_epoch_is_p_of_every_cell_that_was_shown() -> None:
+    recorder, _, p, _ = _recorded()
+    np.testing.assert_allclose(recorder.epoch(), p[-1], rtol=1e-6)
+    given, logits, gradients = _epochs()
+    partly = Recorder(given)
+    partly.observe(torch.tensor([1]), logits[0, [1]], gradients[0, [1]])
+    partly.end_epoch()
+    assert np.isnan(partly.epoch()).all(axis=1).tolist() == [row != 1 for row in range(len(given))]

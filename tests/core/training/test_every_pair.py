@@ -107,8 +107,8 @@ def test_a_loss_that_remembers_survives_a_stop_to_the_bit(loss: str, sam: float,
     settings = _settings(loss, "linear", epochs=8, sam=sam)  # past the warm-up of em_apl
     network, whole, _, _, _ = _train(settings)
     with pytest.raises(Stopped):
-        _train(settings, stop_after=6, path=tmp_path / "state.pt")
-    _, saved = load_state(tmp_path / "state.pt", torch.device("cpu"))
+        _train(settings, stop_after=6, path=tmp_path / "state.safetensors")
+    _, saved = load_state(tmp_path / "state.safetensors")
     resumed_network, resumed, _, _, _ = _train(settings, state=saved)
     for name, tensor in {**whole.state_dict(), **network.state_dict()}.items():
         assert torch.equal(tensor, {**resumed.state_dict(), **resumed_network.state_dict()}[name]), name

@@ -1,6 +1,7 @@
 """The loop on a problem that a head can learn, and its resuming."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from accelerate import Accelerator
@@ -61,6 +62,7 @@ def _fit(epochs: int = 6, *, stop_after: int | None = None, state: FitState | No
         evaluate=_measure(features, targets) if settings.get("measured", True) else None,
         on_epoch=on_epoch,
         state=state,
+        accumulate=settings.get("accumulate", 1),
     )
     return head, recorder, found
 
@@ -88,11 +90,11 @@ def test_without_validation_the_last_weights_are_kept() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"ema_decay": 0.9}, {"sam": 0.05}], ids=str)
 def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path, settings: dict[str, float]) -> None:
-    path = tmp_path / "state.pt"
+    path = tmp_path / "state.safetensors"
     head, recorder, state = _fit(**settings)
     with pytest.raises(Stopped):
         _fit(stop_after=2, path=path, **settings)
-    part, saved = load_state(path, torch.device("cpu"))
+    part, saved = load_state(path)
     assert part == 0
     resumed, watched, again = _fit(state=saved, **settings)
     for name, tensor in head.state_dict().items():
@@ -101,6 +103,16 @@ def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path, settings: dict[str, fl
     np.testing.assert_array_equal(recorder.dynamics().flips, watched.dynamics().flips)
     assert recorder.gradients().equals(watched.gradients())
     assert [epoch.loss for epoch in state.history] == [epoch.loss for epoch in again.history]
+
+
+@pytest.mark.parametrize("settings", [{}, {"ema_decay": 0.9}, {"sam": 0.05}], ids=str)
+@pytest.mark.parametrize("parts", [3, 100])
+def test_a_batch_in_parts_makes_the_same_step(parts: int, settings: dict[str, float]) -> None:
+    head, recorder, _ = _fit(2, **settings)
+    in_parts, watched, _ = _fit(2, accumulate=parts, **settings)
+    torch.testing.assert_close(in_parts.state_dict(), head.state_dict(), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(recorder.dynamics().mean, watched.dynamics().mean, atol=1e-5)
+    pd.testing.assert_frame_equal(recorder.gradients(), watched.gradients(), rtol=1e-4, atol=1e-6)
 
 
 def test_training_ends_when_patience_runs_out() -> None:

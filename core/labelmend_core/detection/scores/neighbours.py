@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from labelmend_core.detection.scores._confidence import log_odds
+from labelmend_core.detection.scores._confidence import log_odds, standardised
 
 NEIGHBOURS = 30
 _BLOCK = 4_096  # images a query, so that only a block of distances is in memory
@@ -23,7 +23,7 @@ def neighbours(pred_probs: NDArray[np.floating], embeddings: NDArray[np.floating
     """
     known = np.flatnonzero(~np.isnan(pred_probs).any(axis=1))
     mean = np.full(pred_probs.shape, np.nan, dtype=np.float32)
-    mean[known] = _mean_of_nearest(np.asarray(pred_probs)[known], _standardised(np.asarray(embeddings)[known]))
+    mean[known] = _mean_of_nearest(np.asarray(pred_probs)[known], standardised(np.asarray(embeddings)[known]))
     return log_odds(mean)
 
 
@@ -42,13 +42,3 @@ def _mean_of_nearest(pred_probs: NDArray[np.floating], vectors: NDArray[np.float
         others[others.all(axis=1), -1] = False
         mean[rows] = pred_probs[nearest[others].reshape(len(rows), k)].mean(axis=1, dtype=np.float32)
     return mean
-
-
-def _standardised(embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return embeddings of mean 0 and deviation 1: pooled ReLU features otherwise all point one way."""
-    vectors = np.array(embeddings, dtype=np.float32)
-    if not len(vectors):
-        return vectors
-    vectors -= vectors.mean(axis=0)
-    vectors /= np.maximum(vectors.std(axis=0), np.float32(1e-6))
-    return vectors

@@ -1,6 +1,7 @@
 """What the classes' names mean, as vectors from a file."""
 
 import re
+import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def read_class_vectors(path: Path, class_names: Sequence[str], n_classes: int) -
 def _from_array(path: Path) -> NDArray[np.float32]:
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, OverflowError, RuntimeError, SyntaxError, tokenize.TokenError) as error:
         raise InputError(f"Expected a NumPy array of numbers in {path}, got: {error}") from error
     if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise InputError(f"Expected a NumPy array of real numbers in {path}, got {array.dtype}.")

@@ -32,3 +32,16 @@ class CosineLayer(nn.Module):
         # bfloat16 has 8 bits: a cosine of .99 and of 1 are neighbours there, and AAM scales the difference by 30.
         with torch.autocast(features.device.type, enabled=False):
             return F.linear(directions(features), directions(self.weight)).clamp(-1.0, 1.0)
+
+    def by_place(self, features: Tensor) -> Tensor:
+        """Return what each place adds to the cosines of the mean over the places, float32 (B, T, K).
+
+        The mean over the places is that cosine. The cosines at the places themselves would not do: they forget how
+        strong the features of a place are, so that empty ground would count as much as an object.
+
+        Args:
+            features: (B, T, n_features).
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            length = features.float().mean(dim=1, keepdim=True).norm(dim=2, keepdim=True).clamp_min(SHORTEST)
+            return F.linear(features.float() / length, directions(self.weight))

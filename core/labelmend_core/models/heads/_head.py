@@ -38,6 +38,14 @@ class Head(nn.Module, ABC):
         """Return the head; `build_head` calls this with every setting of the table, checked."""
 
     @abstractmethod
+    def by_place(self, features: Tensor) -> Tensor:
+        """Return how much each place of an image speaks for each class, float (B, T, K); higher is more.
+
+        Args:
+            features: float (B, T, n_features), by place; what the head takes, or what it takes the mean of.
+        """
+
+    @abstractmethod
     def fit_scale(self, features: Tensor) -> None:
         """Take from the features (N, …, n_features) of the training images whatever is fixed before training."""
 

@@ -59,3 +59,11 @@ class CosineHead(StandardisingHead):
         """Return logits or cosines, float32 (B, K)."""
         cosines: Tensor = self.angle(self.standardised(features))
         return cosines if self.bias is None else torch.add(self.bias, cosines, alpha=self.logit_scale)
+
+    def by_place(self, features: Tensor) -> Tensor:
+        """Return class activations (B, T, K); their mean is the cosine, or the logit without its bias.
+
+        What each place adds to the cosine, and not the cosine at the place: see `CosineLayer.by_place`.
+        """
+        added = self.angle.by_place(self.standardised(features))
+        return added if self.bias is None else self.logit_scale * added

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 – torch's own convention
@@ -123,6 +123,16 @@ class GraphHead(StandardisingHead):
         """Return logits or cosines (B, K); cosines are float32."""
         outputs: Tensor = self.classifier(self.standardised(features) * self.channel_weights())
         return outputs
+
+    def by_place(self, features: Tensor) -> Tensor:
+        """Return class activations (B, T, K); their mean is the cosine, or the logit without its bias.
+
+        The channel weights are the same at every place, so the class weights speak for a place as they do for the mean.
+        """
+        weighted = self.standardised(features) * self.channel_weights()
+        if isinstance(self.classifier, CosineLayer):
+            return self.classifier.by_place(weighted)
+        return F.linear(weighted, cast(nn.Linear, self.classifier).weight)
 
     def channel_weights(self) -> Tensor:
         """Return the weight of each channel, float32 (n_features,), in (0, 1); larger lets more of it through."""

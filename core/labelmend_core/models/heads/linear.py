@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 import torch
+import torch.nn.functional as F  # noqa: N812 – torch's own convention
 from torch import Tensor, nn
 
 from labelmend_core.hyperparameter import Value
@@ -52,3 +53,10 @@ class LinearHead(StandardisingHead):
         """Return logits, float (B, K)."""
         logits: Tensor = self.linear(self.standardised(features))
         return logits
+
+    def by_place(self, features: Tensor) -> Tensor:
+        """Return class activations (B, T, K); their mean over the places is the logit without its bias.
+
+        Source: Zhou et al., "Learning Deep Features for Discriminative Localization", 2016, arXiv 1512.04150, eq. 2.
+        """
+        return F.linear(self.standardised(features), self.linear.weight)

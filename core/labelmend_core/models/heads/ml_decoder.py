@@ -1,7 +1,7 @@
 """The ML-Decoder head: a few fixed queries look at the feature map, each for its group of classes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -119,6 +119,16 @@ class MLDecoderHead(Head):
             cosines = self._of_classes(directions(decoded), directions(self.group_weight, dim=1))
             return cosines.clamp(-1.0, 1.0)
 
+    def by_place(self, features: Tensor) -> Tensor:
+        """Return the attention that the query of each class's group pays to each place, (B, T, K); its sum over T is 1.
+
+        The mean over the heads of the attention. It says where the query looked, not whether that spoke for the class.
+        """
+        memory = self.embed(features.to(self.group_weight.dtype))
+        attention = self.decoder.attention_of(self.queries.expand(len(features), -1, -1), memory)
+        group = self.group_weight.shape[2]
+        return attention.repeat_interleave(group, dim=1)[:, : self.n_classes].transpose(1, 2)
+
     def _of_classes(self, decoded: Tensor, weight: Tensor) -> Tensor:
         """Return each class's product with its group's query, (B, K); the last group may not be full."""
         products: Tensor = torch.einsum("bqd,qdg->bqg", decoded, weight)
@@ -145,3 +155,9 @@ class _DecoderLayer(nn.Module):
         queries = self.norms[1](queries + self.dropout(gathered))
         decoded: Tensor = self.norms[2](queries + self.dropout(self.feed_forward(queries)))
         return decoded
+
+    def attention_of(self, queries: Tensor, memory: Tensor) -> Tensor:
+        """Return the share of each query's attention that each token gets, (B, Q, T), the mean over the heads."""
+        queries = self.norms[0](queries + self.dropout(queries))
+        _, attention = self.attention(queries, memory, memory, need_weights=True)
+        return cast(Tensor, attention)

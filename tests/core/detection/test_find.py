@@ -47,14 +47,16 @@ def test_every_cell_comes_back_once_when_nothing_is_held_back() -> None:
     assert len(spurious) == (given == 1).sum()
 
 
-def test_rank_and_label_quality_agree_within_each_kind() -> None:
+def test_the_likeliest_error_comes_first_and_among_equals_the_least_label_quality() -> None:
     _, given, probs = _planted()
     issues = find_label_issues(given, probs, min_probability=0)
+    p = probs[issues["image"], issues["class"]]
+    np.testing.assert_allclose(issues["label_quality"], np.where(issues["kind"] == "spurious", p, 1 - p), rtol=1e-6)
     for _, of_kind in issues.groupby("kind"):
         assert of_kind["rank"].tolist() == list(range(1, len(of_kind) + 1))
-        assert (np.diff(of_kind["label_quality"]) >= 0).all()
         assert (np.diff(of_kind["error_probability"]) <= 0).all()
-        assert of_kind["label_quality"].between(0, 1).all()
+        equals = of_kind.groupby("error_probability")["label_quality"]
+        assert equals.apply(lambda quality: quality.is_monotonic_increasing).all()
 
 
 def test_min_probability_keeps_the_likelier_cells_only() -> None:
