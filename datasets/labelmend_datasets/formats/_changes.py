@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from labelmend_core.errors import AnnotationError, InputError
-from labelmend_core.types import PRESENT, AnnotatedDataset, LabelMatrix
+from labelmend_core.types import PRESENT, AnnotatedDataset, IntArray, LabelMatrix
 
 
 class Change(NamedTuple):
@@ -33,6 +36,15 @@ def changes_by_image(given: LabelMatrix, corrected: LabelMatrix) -> dict[int, li
     for image, *cell in zip(images.tolist(), classes.tolist(), before.tolist(), after.tolist(), strict=True):
         changes.setdefault(image, []).append(Change(*cell))
     return changes
+
+
+def vanished(given: LabelMatrix, corrected: LabelMatrix, images: IntArray, classes: IntArray) -> NDArray[np.bool_]:
+    """Return for cells (images[i], classes[i]), which are present, whether they are no more, shape (M,)."""
+    changed_images, changed_classes = given.changed_cells(corrected)
+    k = given.shape[1]
+    stay = corrected.values(changed_images, changed_classes) == PRESENT
+    keys = (changed_images * k + changed_classes)[~stay]
+    return np.isin(images * k + classes, keys)
 
 
 def require_other_place(source: Path, destination: Path) -> None:

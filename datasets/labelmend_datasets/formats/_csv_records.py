@@ -103,7 +103,8 @@ def with_only(record: Record, kept: Iterable[int], new: Mapping[int, str]) -> by
 def write_rows(destination: Path, rows: Iterable[Iterable[str | int]]) -> None:
     """Write rows to a new CSV file: commas, UTF-8, line feeds, quotes where they are needed."""
     with replacing(destination) as temporary, temporary.open("w", encoding="utf-8", newline="") as output:
-        csv.writer(output, lineterminator="\n").writerows(rows)
+        # Before Python 3.13 csv.writer leaves a carriage return without quotes, after which a row would begin.
+        output.writelines(",".join(_quoted(str(field), "") for field in row) + "\n" for row in rows)
 
 
 def require_names_for_csv(class_names: Iterable[str]) -> None:

@@ -36,6 +36,11 @@ def never(source: Path) -> bool:
     return False
 
 
+def always(source: Path) -> bool:
+    """Return True: every file of the format can say that a class is absent."""
+    return True
+
+
 @dataclass(frozen=True)
 class AnnotationFormat:
     """One annotation format.
@@ -51,6 +56,7 @@ class AnnotationFormat:
         boxes: whether a label is a box, so that an added class goes to `labelmend_additions.json` instead.
         holds_absent: whether a source can hold verified negatives (-1); what cannot writes them as no label.
         create: dataset to new file with all that the dataset says; None where that cannot be.
+        written_as: the format that `write` writes, where it is another one.
     """
 
     name: str
@@ -63,3 +69,4 @@ class AnnotationFormat:
     boxes: bool = False
     holds_absent: Callable[[Path], bool] = never
     create: Creator | None = None
+    written_as: str = ""

@@ -1,73 +1,89 @@
-"""The arrays of a large JSON object, one element at a time, with where each stands in the text.
+"""The arrays of a large JSON object, one element at a time, with where each stands in the file.
 
-Polygons need not be held in memory, and taking an element out leaves every other byte as it was.
+Polygons need not be held in memory, nor the file, and taking an element out leaves every other byte as it was.
 """
 
-import json
-import re
 from collections.abc import Iterator, Sequence
-from json import JSONDecodeError
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-_decode = json.JSONDecoder().raw_decode
-_space = re.compile(r"[ \t\r\n]*")
+from labelmend_core.types import IntArray
+from labelmend_datasets.formats._json_stream import Feed
+
+_PIECE = 1 << 20
 
 
 class Element(NamedTuple):
-    """One element of an array, from `start` to before `end` in the text."""
+    """One element of an array, from byte `start` to before byte `end` of the file."""
 
     value: object
     start: int
     end: int
 
 
-def arrays(text: str) -> Iterator[tuple[str, Iterator[Element]]]:
+def arrays(feed: Feed) -> Iterator[tuple[str, Iterator[Element]]]:
     """Yield key and elements of every array in the top-level object, in order; other values are passed over.
 
     Raises:
         JSONDecodeError: the text is not one JSON object, or names a key twice.
 
     Example:
-        >>> for key, elements in arrays('{"a": [1, {"b": 2}], "c": 3, "d": []}'):
+        >>> import io
+        >>> from pathlib import Path
+        >>> feed = Feed(io.BytesIO(b'{"a": [1, {"b": 2}], "c": 3, "d": []}'), Path("a.json"))
+        >>> for key, elements in arrays(feed):
         ...     print(key, [element.value for element in elements])
         a [1, {'b': 2}]
         d []
     """
-    cursor = _Cursor(text)
-    cursor.expect("{")
-    keys: set[object] = set()
-    going_on = cursor.peek() != "}"
-    while going_on:
-        key = cursor.value().value
-        if not isinstance(key, str) or key in keys:
-            raise cursor.error("Expecting every property name once, enclosed in double quotes")
+    keys: set[str] = set()
+    for key in _keys(feed):
+        if key in keys:
+            raise feed.error("Expecting every property name once, enclosed in double quotes")
         keys.add(key)
-        cursor.expect(":")
-        if cursor.peek() == "[":
-            elements = cursor.elements()
+        if feed.peek() == "[":
+            elements = _elements(feed)
             yield key, elements
             for _ in elements:
                 """Whatever the caller left unread stands before the next key."""
         else:
-            cursor.value()
-        going_on = cursor.another_before("}")
-    cursor.expect("}")
-    if cursor.peek():
-        raise cursor.error("Extra data")
+            feed.value()
 
 
-def cut(text: str, elements: Sequence[tuple[int, int]], removed: Sequence[bool]) -> Iterator[str]:
-    """Yield the text in pieces without the removed elements of one array and the commas that go with them.
+def members(feed: Feed) -> Iterator[tuple[str, Element]]:
+    """Yield key and value of every member of the top-level object, in order.
 
-    Args:
-        text: the document.
-        elements: start and end of every element of the array, in order.
-        removed: for each element, whether it goes.
+    Raises:
+        JSONDecodeError: the text is not one JSON object.
 
     Example:
+        >>> import io
+        >>> from pathlib import Path
+        >>> [(key, value) for key, value in members(Feed(io.BytesIO(b'{"a": [1], "b": 2}'), Path("a.json")))]
+        [('a', Element(value=[1], start=6, end=9)), ('b', Element(value=2, start=16, end=17))]
+    """
+    for key in _keys(feed):
+        yield key, _element(feed)
+
+
+def cut(
+    file: BinaryIO,
+    elements: Sequence[tuple[int, int]] | IntArray,
+    removed: Sequence[bool],
+    stop: int | None = None,
+) -> Iterator[bytes]:
+    """Yield a file in pieces without the removed elements of one array and the commas that go with them.
+
+    Args:
+        file: the document.
+        elements: first byte and end of every element of the array, in order.
+        removed: for each element, whether it goes.
+        stop: byte before which to end; the end of the file without it.
+
+    Example:
+        >>> import io
         >>> places = [(1, 2), (4, 5), (8, 9)]
-        >>> ["".join(cut("[1, 2,  3]", places, gone)) for gone in ([1, 0, 0], [0, 1, 1], [1, 1, 1])]
-        ['[2,  3]', '[1]', '[]']
+        >>> [b"".join(cut(io.BytesIO(b"[1, 2,  3]"), places, gone)) for gone in ([1, 0, 0], [0, 1, 1], [1, 1, 1])]
+        [b'[2,  3]', b'[1]', b'[]']
     """
     position, index = 0, 0
     while index < len(elements):
@@ -77,51 +93,54 @@ def cut(text: str, elements: Sequence[tuple[int, int]], removed: Sequence[bool])
         if index > first:
             is_tail = index == len(elements)
             # A run at the end takes the comma before it, any other run the comma after it.
-            yield text[position : elements[first - 1][1] if is_tail and first else elements[first][0]]
+            yield from part(file, position, elements[first - 1][1] if is_tail and first else elements[first][0])
             position = elements[-1][1] if is_tail else elements[index][0]
         index += 1
-    yield text[position:]
+    yield from part(file, position, stop)
 
 
-class _Cursor:
-    """A place in a JSON text."""
+def part(file: BinaryIO, start: int, stop: int | None = None) -> Iterator[bytes]:
+    """Yield the bytes of a file from `start` to before `stop`, or to its end, in pieces."""
+    file.seek(start)
+    left = stop - start if stop is not None else None
+    while left is None or left > 0:
+        piece = file.read(_PIECE if left is None else min(int(left), _PIECE))
+        if not piece:
+            return
+        left = left if left is None else left - len(piece)
+        yield piece
 
-    def __init__(self, text: str) -> None:
-        self._text, self._position = text, int(text.startswith("\ufeff"))  # after a byte order mark
 
-    def error(self, message: str) -> JSONDecodeError:
-        return JSONDecodeError(message, self._text, self._position)
+def _keys(feed: Feed) -> Iterator[str]:
+    """Yield every key of the top-level object; whoever asks goes past its value."""
+    feed.expect("{")
+    going_on = feed.peek() != "}"
+    while going_on:
+        key = feed.value()
+        if not isinstance(key, str):
+            raise feed.error("Expecting property name enclosed in double quotes")
+        feed.expect(":")
+        yield key
+        going_on = feed.another_before("}")
+    feed.expect("}")
+    if feed.peek():
+        raise feed.error("Extra data")
 
-    def peek(self) -> str:
-        """Return the next character that is no space, or nothing at the end."""
-        space = _space.match(self._text, self._position)
-        self._position = space.end() if space else self._position
-        return self._text[self._position : self._position + 1]
 
-    def expect(self, character: str) -> None:
-        if self.peek() != character:
-            raise self.error(f"Expecting '{character}'")
-        self._position += 1
+def _elements(feed: Feed) -> Iterator[Element]:
+    """Yield the elements of the array that opens here, and go past it."""
+    feed.expect("[")
+    going_on = feed.peek() != "]"
+    while going_on:
+        yield _element(feed)
+        going_on = feed.another_before("]")
+    feed.expect("]")
 
-    def value(self) -> Element:
-        """Return the next value, whole."""
-        self.peek()
-        start = self._position
-        value, self._position = _decode(self._text, start)
-        return Element(value, start, self._position)
 
-    def elements(self) -> Iterator[Element]:
-        """Yield the elements of the array that opens here, and go past it."""
-        self.expect("[")
-        going_on = self.peek() != "]"
-        while going_on:
-            yield self.value()
-            going_on = self.another_before("]")
-        self.expect("]")
-
-    def another_before(self, closing: str) -> bool:
-        """Go past a comma and return True, or stay before the closing bracket and return False."""
-        if self.peek() == closing:
-            return False
-        self.expect(",")
-        return True
+def _element(feed: Feed) -> Element:
+    feed.peek()
+    start = feed.place
+    value = feed.value()
+    found = Element(value, start, feed.place)
+    feed.forget()
+    return found

@@ -1,7 +1,8 @@
 """CSV with one image a row and one column a class: a header `image,<class>,<class>,…`.
 
 A cell is 1 present, -1 absent because somebody looked, 0 or empty unobserved. (CheXpert's -1 means "uncertain":
-empty those cells before reading such a file.)
+empty those cells before reading such a file.) A new file is safe in a spreadsheet: names that look like a formula begin
+with an apostrophe, which is not read as part of them.
 """
 
 from array import array
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from labelmend_core.files import replacing
+from labelmend_core.spreadsheet import escaped, unescaped
 from labelmend_core.types import ABSENT, PRESENT, UNOBSERVED, AnnotatedDataset, LabelMatrix
 from labelmend_datasets.formats._changes import changes_by_image, require_other_place, require_same_source
 from labelmend_datasets.formats._csv_records import (
@@ -24,7 +26,7 @@ from labelmend_datasets.formats._csv_records import (
     with_fields,
     write_rows,
 )
-from labelmend_datasets.formats._format import AnnotationFormat
+from labelmend_datasets.formats._format import AnnotationFormat, always
 from labelmend_datasets.formats._image_index import ImageIndex
 from labelmend_datasets.formats._source import fault, read_class_names, shown
 
@@ -77,7 +79,7 @@ def create(destination: Path, dataset: AnnotatedDataset) -> None:
         InputError: a class name begins or ends with space.
     """
     require_names_for_csv(dataset.class_names)
-    write_rows(destination, chain([("image", *dataset.class_names)], _new_rows(dataset)))
+    write_rows(destination, chain([("image", *map(escaped, dataset.class_names))], _new_rows(dataset)))
 
 
 def _new_rows(dataset: AnnotatedDataset) -> Iterator[list[str]]:
@@ -85,12 +87,7 @@ def _new_rows(dataset: AnnotatedDataset) -> Iterator[list[str]]:
         block = slice(start, start + _BLOCK)
         cells = dataset.given_labels.dense(block).tolist()
         for name, row in zip(dataset.image_ids[block], cells, strict=True):
-            yield [name, *(_WRITTEN[value] for value in row)]
-
-
-def always(source: Path) -> bool:
-    """Return True: every file of the format can say that a class is absent."""
-    return True
+            yield [escaped(name), *(_WRITTEN[value] for value in row)]
 
 
 def is_header(fields: Sequence[str]) -> bool:
@@ -109,7 +106,7 @@ def _header(source: Path) -> list[str]:
         got = "an empty file" if record is None else shown(",".join(record.fields))
         cure = "name the columns in the first line, separated by commas, image first"
         raise fault(source, "line 1", "a header image,<class>,<class>,…", got, cure)
-    names = [name.strip() for name in record.fields[1:]]
+    names = [unescaped(name.strip()) for name in record.fields[1:]]
     for column, name in enumerate(names, start=2):
         if not name or name in names[: column - 2]:
             got = f"{shown(name)} in column {column}"
@@ -128,7 +125,7 @@ def _parse(source: Path, class_names: Sequence[str]) -> tuple[ImageIndex, LabelM
     indices = [list(class_names).index(name) for name in columns]
     for record in records:
         same_length(record, header, source)
-        image = images.add(record.fields[0], record.place)
+        image = images.add(unescaped(record.fields[0]), record.place)
         for index, cell in zip(indices, record.fields[1:], strict=True):
             # Most cells are empty or 0: looking no further reads 82,081 x 80 cells in a second.
             value = UNOBSERVED if cell in ("", "0") or not cell.strip() else value_of(cell, source, record)

@@ -8,24 +8,23 @@ taken from an image loses its objects there, a class that is added goes to `labe
 output folder, and a verified negative is written as no object.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
-import numpy as np
-from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
 from labelmend_core.errors import AnnotationError
-from labelmend_core.types import PRESENT, AnnotatedDataset, LabelMatrix
+from labelmend_core.types import AnnotatedDataset, LabelMatrix
 from labelmend_datasets.folders import new_folder
 from labelmend_datasets.formats._additions import additions_beside
 from labelmend_datasets.formats._changes import changes_by_image, require_other_place, require_same_source
+from labelmend_datasets.formats._collected import Collected
 from labelmend_datasets.formats._format import AnnotationFormat
-from labelmend_datasets.formats._image_index import ImageIndex
-from labelmend_datasets.formats._source import class_index, fault, read_class_names, readable
+from labelmend_datasets.formats._source import fault, read_class_names, readable
+from labelmend_datasets.formats._xml import well_formed
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,6 @@ class _Object:
 class _File:
     """One annotation: the image that it names and the objects in it."""
 
-    path: Path
     filename: str
     objects: list[_Object]
 
@@ -56,11 +54,7 @@ def read(source: Path, *, classes: Path | None = None) -> AnnotatedDataset:
     Raises:
         AnnotationError: a file is malformed or defines entities, or two files name one image.
     """
-    files = _files(source)
-    found = sorted({one.name for file in files for one in file.objects})
-    class_names = found if classes is None else read_class_names(classes)
-    images, labels = _labels(source, files, class_names)
-    return AnnotatedDataset(images.image_ids, images.paths, class_names, labels)
+    return _read(source, _names(source), None if classes is None else read_class_names(classes))
 
 
 def write(source: Path, destination: Path, dataset: AnnotatedDataset, corrected: LabelMatrix) -> list[Path]:
@@ -71,54 +65,44 @@ def write(source: Path, destination: Path, dataset: AnnotatedDataset, corrected:
         InputError: `destination` is in the source or not empty, or beside it lie the additions of another output.
     """
     require_other_place(source, destination)
-    files = _files(source)
-    images, given = _labels(source, files, dataset.class_names)
-    require_same_source(source, dataset, images.image_ids, given)
-    changes = changes_by_image(given, corrected)
+    names = _names(source)
+    again = _read(source, names, dataset.class_names)
+    require_same_source(source, dataset, list(again.image_ids), again.given_labels)
+    changes = changes_by_image(dataset.given_labels, corrected)
     with additions_beside(destination, dataset, changes) as additions, new_folder(destination) as folder:
-        for image, file in enumerate(files):
+        for image, name in enumerate(names):
             gone = {dataset.class_names[change.class_index] for change in changes.get(image, []) if change.vanishes}
-            removed = [one for one in file.objects if one.name in gone]
-            (folder / file.path.name).write_bytes(_without(file.path.read_bytes(), removed))
+            removed = [one for one in _parse(source / name).objects if one.name in gone] if gone else []
+            (folder / name).write_bytes(_without((source / name).read_bytes(), removed))
     return [destination, *additions]
 
 
-def _files(source: Path) -> list[_File]:
-    with readable(source):
-        paths = sorted(path for path in source.iterdir() if path.suffix.lower() == ".xml" and path.is_file())
-    if not paths:
+def _names(source: Path) -> list[str]:
+    """Return the names of the XML files of a folder, sorted; a million paths would take a gigabyte."""
+    with readable(source), os.scandir(source) as entries:
+        names = sorted(entry.name for entry in entries if _is_xml(entry.name) and entry.is_file())
+    if not names:
         raise AnnotationError(f"{source}: expected a folder with XML files, got an empty list; is it the right folder?")
-    return [_parse(path) for path in paths]
+    return names
 
 
-def _labels(source: Path, files: Sequence[_File], class_names: Sequence[str]) -> tuple[ImageIndex, LabelMatrix]:
-    indices = {name: index for index, name in enumerate(class_names)}
-    if not indices:
-        raise fault(source, "every file", "at least one object", "none", "give a class file if there is none yet")
-    images, cells = ImageIndex(source), []
-    for file in files:
-        image = images.add(file.filename, file.path.name)
-        cells += [(image, class_index(one.name, indices, file.path, "object")) for one in file.objects]
-    rows, columns = np.array(cells, dtype=np.int64).reshape(-1, 2).T
-    return images, LabelMatrix.from_cells(rows, columns, np.full(len(rows), PRESENT), (len(files), len(class_names)))
+def _is_xml(name: str) -> bool:
+    return name.lower().endswith(".xml") and not name.startswith(".")
+
+
+def _read(source: Path, names: Sequence[str], class_names: Sequence[str] | None) -> AnnotatedDataset:
+    collected = Collected(source, class_names)
+    for name in names:
+        file = _parse(source / name)
+        collected.add(file.filename, [one.name for one in file.objects], name)
+    return collected.dataset()
 
 
 def _parse(path: Path) -> _File:
     with readable(path):
         collector = _Collector(path, path.read_bytes())
-    try:
+    with well_formed(path):
         return collector.parse()
-    except AnnotationError:
-        raise
-    except DefusedXmlException as error:
-        got = f"an entity or an external reference ({type(error).__name__})"
-        raise fault(path, "document type", "an XML file without entity definitions", got, "remove them") from error
-    except ParseError as error:
-        line, column = error.position
-        got = f"an error at column {column} ({str(error).partition(':')[0]})"
-        raise fault(path, f"line {line}", "well-formed XML", got, "was the file cut off or edited by hand?") from error
-    except (LookupError, ValueError) as error:  # the declared encoding
-        raise fault(path, "line 1", "XML in UTF-8", f"an error ({error})", "save the file as UTF-8") from error
 
 
 class _Collector:
@@ -142,7 +126,7 @@ class _Collector:
         if not self._filename:
             cure = "is this a Pascal VOC annotation?"
             raise fault(self._file, "annotation", "a filename element", "none or an empty one", cure)
-        return _File(self._file, self._filename, self._objects)
+        return _File(self._filename, self._objects)
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Enter an element."""

@@ -47,6 +47,10 @@ def decode_image(path: Path, *, max_pixels: int = 64_000_000, at_least: int | No
         raise _no_image(path) from error
     except ImageError:
         raise
+    except MemoryError as error:  # a damaged one may ask for gigabytes
+        raise ImageError(
+            f"Expected an image that can be decoded in the memory that is free, got {path}; is it damaged?"
+        ) from error
     except _DAMAGED as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ImageError(

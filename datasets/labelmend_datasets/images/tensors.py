@@ -13,6 +13,7 @@ from PIL import Image
 from labelmend_core.errors import ImageError
 from labelmend_datasets.images.decode import decode_image
 from labelmend_datasets.images.pixel_cache import PixelCache
+from labelmend_datasets.images.places import ImageSource, image_file
 
 Progress = Callable[[int, int], None]
 _AT_ONCE = 256
@@ -25,16 +26,17 @@ class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
     rest on an object at the edge, which a crop would cut off.
 
     Args:
-        paths: the image files.
+        paths: the image files, or where they are fetched from.
         image_size: S, in pixels.
         cache: where to keep the decoded images, one memory-mapped file; without it every access decodes anew.
-            An image whose file has changed is decoded again; other paths or sizes make a new cache.
+            An image whose file has changed is decoded again, one that was fetched is not; other paths or sizes make a
+            new cache.
         cache_limit_bytes: no cache is made that would be larger.
     """
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[ImageSource],
         image_size: int,
         cache: Path | None = None,
         cache_limit_bytes: int = 8 * 1024**3,
@@ -115,7 +117,7 @@ class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
     def _decode(self, index: int) -> NDArray[np.uint8] | None:
         """Return the pixels, or note what is wrong and return nothing."""
         try:
-            image = decode_image(self._paths[index], at_least=2 * self._size)
+            image = decode_image(image_file(self._paths[index]), at_least=2 * self._size)
         except ImageError as error:
             self._problems[index] = str(error)
             return None
@@ -124,8 +126,10 @@ class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
         return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 
-def _stamp(path: Path) -> int:
-    """Return a positive number that changes with the file, or 0 if there is none."""
+def _stamp(path: ImageSource) -> int:
+    """Return a positive number that changes with the file, or 0 if there is none; what is fetched does not change."""
+    if not isinstance(path, Path):
+        return 1
     try:
         status = path.stat()
     except OSError:

@@ -1,15 +1,19 @@
 """COCO: native ids, what counts as present, and that a removed class takes its annotations and nothing else."""
 
+import io
 import json
+from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelmend_core.errors import InputError
-from labelmend_datasets.formats import ADDITIONS_NAME, FORMATS
+from labelmend_core.errors import AnnotationError, InputError
+from labelmend_datasets.formats import ADDITIONS_NAME, FORMATS, _json_stream
 from labelmend_datasets.formats._json_elements import arrays, cut
+from labelmend_datasets.formats._json_stream import Feed, fed
 
 COCO = FORMATS["coco"]
 
@@ -91,7 +95,7 @@ def test_additions_that_no_longer_hold_go_with_the_next_export_of_the_same_outpu
     written = sample.write(sample.destination(), sample.read().given_labels)
 
     assert written == [sample.destination()]
-    assert not (sample.destination().parent / ADDITIONS_NAME).exists()
+    assert [path.name for path in sample.destination().parent.iterdir()] == [sample.destination().name]
 
 
 json_values = st.recursive(
@@ -102,13 +106,18 @@ json_values = st.recursive(
 documents = st.dictionaries(st.text(max_size=4), json_values | st.lists(json_values, max_size=5), max_size=4)
 
 
-@given(documents, st.sampled_from([None, 0, 3]), st.booleans())
-def test_arrays_finds_what_the_json_module_finds(document, indent, is_ascii):
-    text = json.dumps(document, indent=indent, ensure_ascii=is_ascii)
+chunks = st.sampled_from([1, 7, 1 << 20])  # bytes that are read at once
 
-    found = {
-        key: [(one.value, json.loads(text[one.start : one.end])) for one in elements] for key, elements in arrays(text)
-    }
+
+@given(documents, st.sampled_from([None, 0, 3]), st.booleans(), chunks)
+def test_arrays_finds_what_the_json_module_finds(document, indent, is_ascii, chunk):
+    raw = json.dumps(document, indent=indent, ensure_ascii=is_ascii).encode()
+    with patch.object(_json_stream, "_CHUNK", chunk):
+        feed = Feed(io.BytesIO(raw), Path("a.json"))
+        found = {
+            key: [(one.value, json.loads(raw[one.start : one.end])) for one in elements]
+            for key, elements in arrays(feed)
+        }
 
     expected = {key: [(one, one) for one in value] for key, value in document.items() if isinstance(value, list)}
     assert found == expected
@@ -116,15 +125,42 @@ def test_arrays_finds_what_the_json_module_finds(document, indent, is_ascii):
 
 @given(st.lists(json_values, max_size=7), st.sampled_from([None, 2]), st.data())
 def test_cut_leaves_the_array_without_the_removed_elements(values, indent, data):
-    text = json.dumps({"before": [1], "here": values, "after": {}}, indent=indent)
-    places = [(one.start, one.end) for key, elements in arrays(text) if key == "here" for one in elements]
+    raw = json.dumps({"before": [1], "here": values, "after": {}}, indent=indent, ensure_ascii=False).encode()
+    feed = Feed(io.BytesIO(raw), Path("a.json"))
+    places = [(one.start, one.end) for key, elements in arrays(feed) if key == "here" for one in elements]
     removed = data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values)))
 
-    rest = "".join(cut(text, places, removed))
+    rest = b"".join(cut(io.BytesIO(raw), places, removed))
 
     kept = [value for value, is_gone in zip(values, removed, strict=True) if not is_gone]
     assert json.loads(rest) == {"before": [1], "here": kept, "after": {}}
-    assert any(removed) or rest == text
+    assert any(removed) or rest == raw
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (
+            b'{"images": [{"id": "\xc3\xbc"},\n {"id": "\xc3\xbc", \xe4',
+            "line 2: expected UTF-8 text, got byte 0xe4 at byte 15 of the line",
+        ),
+        (b'{"images": [],\n\n "annotations": [1, 2, x]}', "line 3: expected JSON, got an error at column 24"),
+        (b'{"images": [1, 2, 3, 4,, 5]}', "line 1: expected JSON, got an error at column 24"),
+    ],
+    ids=["not UTF-8", "no value", "two commas"],
+)
+def test_what_is_wrong_is_told_by_its_place_in_the_file(tmp_path, monkeypatch, chunk, wrong, told):
+    monkeypatch.setattr(_json_stream, "_CHUNK", chunk)
+    (tmp_path / "a.json").write_bytes(wrong)
+    with pytest.raises(AnnotationError, match=told):
+        read_through(tmp_path / "a.json")
+
+
+def read_through(path: Path) -> None:
+    with fed(path, "an object") as feed:
+        for _, elements in arrays(feed):
+            list(elements)
 
 
 def test_a_file_with_many_annotations_is_read_to_the_last(tmp_path):

@@ -43,5 +43,5 @@ def test_a_path_that_leads_out_is_refused(path, folder):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(ImageError, match=r"nowhere, but no folder is there; is the path right\?"):
+    with pytest.raises(ImageError, match=r"nowhere, found none; is the path of --images right\?"):
         find_missing_images(dataset("a.jpg"), tmp_path / "nowhere")

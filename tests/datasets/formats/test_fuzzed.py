@@ -1,0 +1,118 @@
+"""Damaged files of every kind that we read: our own errors and nothing else, no hang, no memory past a gigabyte.
+
+`make test` tries some inputs of each; `make faults` sets `LABELMEND_FUZZ_INPUTS` and another seed, and tries many.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy import sparse
+
+from labelmend_core.types import AnnotatedDataset, LabelMatrix
+from labelmend_core.workspace import Workspace
+from labelmend_datasets.formats import FORMATS
+
+RUNNER = Path(__file__).with_name("fuzz.py")
+INPUTS = int(os.environ.get("LABELMEND_FUZZ_INPUTS", "100"))
+SEED = int(os.environ.get("LABELMEND_FUZZ_SEED", "0"))
+GUIDED = "LABELMEND_FUZZ_GUIDED" in os.environ  # by atheris, which `make guided` installs
+NAMES = ("b.jpg", "sub/a.jpg", "ü c.jpg")
+NO_READER = "a reader that fails"
+IMAGES = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits of a process are read as Linux says them")
+
+
+@pytest.fixture
+def manifest(make_sample: Callable[..., Any], tmp_path: Path) -> Path:
+    """A sample for each reader."""
+    entries = [_formats(make_sample, tmp_path, name) for name in FORMATS]
+    csv = next(entry for entry in entries if entry["name"] == "csv")
+    entries += [{**csv, "name": "recognise", "reader": "recognise"}, {**csv, "name": "labels", "reader": "labels"}]
+    entries += [_image(tmp_path, kind) for kind in IMAGES]
+    entries += [*_arrays(tmp_path), _guidelines(tmp_path), _workspace(tmp_path)]
+    entries.append({**entries[0], "name": NO_READER, "entry": "no file\x00"})
+    if GUIDED:  # which puts bytes together, and no names
+        entries = [entry for entry in entries if entry["name"] != "image-folder"]
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(entries), encoding="utf-8")
+    return path
+
+
+def test_a_damaged_file_is_refused_in_a_sentence_or_read(manifest: Path) -> None:
+    given, found = _fuzzed(manifest)
+    wrong = [one for one in found if one.startswith(NO_READER)]
+    assert [one for one in found if one not in wrong] == []
+    assert len(wrong) == 1  # what goes wrong is found
+    assert GUIDED or set(given.values()) == {INPUTS}
+
+
+def _fuzzed(manifest: Path) -> tuple[dict[str, int], list[str]]:
+    command = [sys.executable, str(RUNNER), str(manifest), str(INPUTS), str(SEED), *(["--guided"] if GUIDED else [])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    last = json.loads(done.stdout.splitlines()[-1])
+    return last["inputs"], last["found"]
+
+
+def _formats(make_sample: Callable[..., Any], folder: Path, name: str) -> dict[str, str]:
+    place = folder / "samples" / name
+    place.mkdir(parents=True)
+    source = make_sample(name, place).source
+    (place / "classes.txt").unlink()
+    return {"name": name, "reader": name, "folder": str(place), "entry": source.name}
+
+
+def _image(folder: Path, kind: str) -> dict[str, str]:
+    place = folder / "samples" / kind
+    place.mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(place / "image.jpg", kind)  # whatever it is, the name says JPEG
+    return {"name": f"image {kind}", "reader": "image", "folder": str(place), "entry": "image.jpg"}
+
+
+def _arrays(folder: Path) -> list[dict[str, str]]:
+    probs = np.linspace(0, 1, 9, dtype=np.float32).reshape(3, 3)
+    frame = pd.DataFrame(probs, columns=["cat", "dog", "person"]).assign(image=NAMES)
+    places = {name: folder / "samples" / f"of {name}" for name in ("npy", "npz", "csv", "parquet", "vectors")}
+    for place in places.values():
+        place.mkdir(parents=True)
+    np.save(places["npy"] / "probs.npy", probs)
+    sparse.save_npz(places["npz"] / "probs.npz", sparse.csr_array(probs))
+    frame.to_csv(places["csv"] / "probs.csv", index=False)
+    frame.to_parquet(places["parquet"] / "probs.parquet", index=False)
+    (places["vectors"] / "vectors.txt").write_text("cat 0.1 0.2\ndog 0.3 -0.4\n")
+    kinds = ("npy", "npz", "csv", "parquet")
+    found = [_entry(f"probabilities {kind}", "probabilities", places[kind], f"probs.{kind}") for kind in kinds]
+    found += [_entry(f"labels {kind}", "labels", places[kind], f"probs.{kind}") for kind in ("npy", "npz", "parquet")]
+    return [*found, _entry("vectors", "vectors", places["vectors"], "vectors.txt")]
+
+
+def _guidelines(folder: Path) -> dict[str, str]:
+    place = folder / "samples" / "guided" / "guidelines"
+    place.mkdir(parents=True)
+    (place / "0.md").write_text("# Cats\n\n- *whole* or in parts\n")
+    (place / "0.examples.json").write_text("[3, 1, 2]")
+    return _entry("guidelines", "guidelines", place.parent, "")
+
+
+def _workspace(folder: Path) -> dict[str, str]:
+    place = folder / "samples" / "opened"
+    place.mkdir(parents=True)
+    (place / "labels.txt").write_text("cat.jpg,0\n")
+    dataset = AnnotatedDataset(["cat.jpg"], ["cat.jpg"], ["cat"], LabelMatrix.from_dense(np.ones((1, 1), np.int8)))
+    places = {"image_folder": place, "source": place / "labels.txt"}
+    Workspace.create(place / "w", dataset, format_name="list", **places).close()
+    return _entry("workspace", "workspace", place, "w")
+
+
+def _entry(name: str, reader: str, folder: Path, entry: str) -> dict[str, str]:
+    return {"name": name, "reader": reader, "folder": str(folder), "entry": entry}
