@@ -1,0 +1,1 @@
+"""Who may reach the server, from where, and what their browser may load."""

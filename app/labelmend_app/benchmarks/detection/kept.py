@@ -1,0 +1,55 @@
+"""What a stopped benchmark has measured already, as long as the code that measured it is the same."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+TRAINING = ("labelmend_core.training", "labelmend_core.losses", "labelmend_core.models")
+EVERYTHING = ("labelmend_core", "labelmend_app.benchmarks.detection")
+
+
+@cache
+def code_of(packages: tuple[str, ...]) -> str:
+    """Return 16 hex digits that change with the source of these packages."""
+    digest = hashlib.sha256()
+    for package in packages:
+        spec = find_spec(package)
+        folders = [] if spec is None else spec.submodule_search_locations or []
+        for folder in folders:
+            for path in sorted(Path(folder).rglob("*.py")):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class KeptRecords:
+    """Plain records by what they are of, in a file of one JSON line each.
+
+    Args:
+        path: of the file, None keeps nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._known: dict[str, Any] = {}
+        if path is not None and path.exists():
+            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            self._known = {line["what"]: line["record"] for line in lines}
+
+    def __call__(self, what: list[Any], measure: Callable[[], Any]) -> Any:
+        """Return the record of `what`, measured now if it is not kept.
+
+        Args:
+            what: plain values that say what is measured; the code is added.
+            measure: returns plain values.
+        """
+        key = json.dumps([code_of(EVERYTHING), *what], sort_keys=True)
+        if key not in self._known:
+            self._known[key] = measure()
+            if self._path is not None:
+                with self._path.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps({"what": key, "record": self._known[key]}) + "\n")
+        return self._known[key]

@@ -1,0 +1,1 @@
+"""What `labelmend bench ledger` measures: whether an acknowledged decision survives what is killed around it."""
