@@ -34,14 +34,14 @@ class Images:
         name: how people call it.
         dataset: image paths, class names, and labels as they were given.
         labels: (N, K), what counts as true: as given, or corrected.
-        folder: that the image paths are relative to.
+        place: what the image paths are relative to: an absolute path or an address.
         pixels: of the images at the network's size, in the order of the dataset.
     """
 
     name: str
     dataset: AnnotatedDataset
     labels: LabelMatrix
-    folder: Path
+    place: str
     pixels: "torch.utils.data.Dataset[torch.Tensor]"
     unreadable: Callable[[], dict[int, str]]
 
@@ -98,7 +98,7 @@ def split_of(workspace: Workspace, split: Split, image_size: int) -> Images:
     n = len(workspace.dataset.paths)
     if split == "train":
         labels = workspace.corrected_labels()
-        return _images("training images", workspace.dataset, labels, workspace.image_folder, pixels, range(n))
+        return _images("training images", workspace.dataset, labels, workspace.settings.image_folder, pixels, range(n))
     validation = workspace.validation
     if validation is None:
         raise InputError(
@@ -106,28 +106,31 @@ def split_of(workspace: Workspace, split: Split, image_size: int) -> Images:
             "--labels FILE, on the training images with --split train, or import with --validation FILE."
         )
     rows = range(n, n + len(validation.paths))
-    return _images("validation images", validation, validation.given_labels, workspace.image_folder, pixels, rows)
+    return _images(
+        "validation images", validation, validation.given_labels, workspace.settings.image_folder, pixels, rows
+    )
 
 
-def annotated(source: Path, folder: Path, image_size: int, *, format_name: str, classes: Path | None) -> Images:
+def annotated(source: Path, place: str, image_size: int, *, format_name: str, classes: Path | None) -> Images:
     """Return the images of an annotation file; they are decoded as they are needed, and nothing is written.
 
     Raises:
         InputError: anything wrong with the files.
     """
     from labelmend_app.importing import read_annotations
-    from labelmend_datasets.images import ImageTensors
+    from labelmend_datasets.images import ImageTensors, image_source
 
-    _, dataset = read_annotations(source, folder, format_name=format_name, classes=classes)
-    pixels = ImageTensors([folder / path for path in dataset.paths], image_size)
-    return _images(str(source), dataset, dataset.given_labels, folder, pixels, range(len(dataset.paths)))
+    _, dataset = read_annotations(source, place, format_name=format_name, classes=classes)
+    pixels = ImageTensors([image_source(place, path) for path in dataset.paths], image_size)
+    place = place if "://" in place else str(Path(place).resolve())
+    return _images(str(source), dataset, dataset.given_labels, place, pixels, range(len(dataset.paths)))
 
 
 def _images(
     name: str,
     dataset: AnnotatedDataset,
     labels: LabelMatrix,
-    folder: Path,
+    place: str,
     pixels: "ImageTensors",
     rows: range,
 ) -> Images:
@@ -136,7 +139,7 @@ def _images(
     def unreadable() -> dict[int, str]:
         return {rows.index(row): why for row, why in pixels.problems().items() if row in rows}
 
-    return Images(name, dataset, labels, folder, Subset(pixels, rows), unreadable)
+    return Images(name, dataset, labels, place, Subset(pixels, rows), unreadable)
 
 
 def measure(
@@ -163,7 +166,7 @@ def measure(
         ImageError: none of the images can be read.
     """
     names = tuple(images.dataset.class_names)
-    columns = _columns(names, trained.class_names, images.name)
+    columns = columns_of(names, trained.class_names, images.name)
     reading = how_to_read_unobserved(images.dataset.given_labels, unobserved)
     pred_probs = _pred_probs(trained, images, batch_size, show)[:, columns]
     unreadable = images.unreadable()
@@ -204,11 +207,11 @@ def seen_before(checkpoint: Path, images: Images) -> SeenBefore | None:
         record = next((record for record in workspace.runs.all() if record.run_id == run.name), None)
         if record is None:
             return None
-        measured = {str(images.folder.resolve() / path) for path in images.dataset.paths}
+        measured = {f"{images.place}/{path}" for path in images.dataset.paths}
 
         def of(dataset: AnnotatedDataset | None) -> int:
             paths = () if dataset is None else dataset.paths
-            return sum(str(workspace.image_folder / path) in measured for path in paths)
+            return sum(f"{workspace.settings.image_folder}/{path}" in measured for path in paths)
 
         # Where training images were held out for it, or nothing chose it, validation images had no say.
         by_validation = "validation" in str(record.metrics.get("chosen_on", ""))
@@ -217,7 +220,7 @@ def seen_before(checkpoint: Path, images: Images) -> SeenBefore | None:
         workspace.close()
 
 
-def _columns(names: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:
+def columns_of(names: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:
     """Return for each class of the labels its column in the network's output."""
     index = {name: k for k, name in enumerate(known)}
     missing = [name for name in names if name not in index]
@@ -240,7 +243,7 @@ def _pred_probs(trained: "Trained", images: Images, batch_size: int, show: Show 
     total = len(images.dataset.paths)
     found = np.empty((total, len(trained.class_names)), dtype=np.float32)
     started, done = time.monotonic(), 0
-    for pixels in _batches(images.pixels, total, batch_size):
+    for pixels in in_batches(images.pixels, total, batch_size):
         found[done : done + len(pixels)] = trained(pixels.to(device)).numpy()
         done += len(pixels)
         if show is not None:
@@ -248,7 +251,9 @@ def _pred_probs(trained: "Trained", images: Images, batch_size: int, show: Show 
     return found
 
 
-def _batches(pixels: "torch.utils.data.Dataset[torch.Tensor]", total: int, batch_size: int) -> "Iterator[torch.Tensor]":
+def in_batches(
+    pixels: "torch.utils.data.Dataset[torch.Tensor]", total: int, batch_size: int
+) -> "Iterator[torch.Tensor]":
     """Yield the images in order; threads decode the next batch while the network looks at this one."""
     import torch
 

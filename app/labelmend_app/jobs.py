@@ -1,4 +1,4 @@
-"""Training beside the server: a process of its own, which outlives the page and the server that started it.
+"""Work beside the server: a process of its own, which outlives the page and the server that started it.
 
 What goes on is never held in memory only: `jobs/<stamp>.json` names each process that was started here,
 `jobs/<stamp>.log` holds what it printed, and the database holds its run. So every page, and every later
@@ -7,7 +7,6 @@ server, sees the same.
 
 import json
 import os
-import re
 import sqlite3
 import subprocess
 import sys
@@ -26,14 +25,11 @@ from labelmend_core.files import explained, replacing
 from labelmend_core.ledger import RunRecord, Status
 from labelmend_core.workspace import Workspace
 
-Command = Literal["train", "suggest"]
+Command = Literal["train", "suggest", "retrain", "fiftyone app", "fiftyone push", "fiftyone pull"]
 
 RESUMABLE = (Status.STOPPED, Status.DIED, Status.FAILED)
 
 _SAME_START_SECONDS = 2.0  # the boot time is known to the second only
-_TAIL_BYTES = 64_000
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_FRAME = " \t│┃|╭╮╰╯─━┌┐└┘"  # rich draws boxes around its messages
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,7 @@ class Job:
         started_at: UTC.
         log: what it prints.
         ended_at, exit_code: None while it runs, and when the server was gone before it ended.
+        waited_as: its name in the queue of jobs, empty when it did not wait there.
     """
 
     name: str
@@ -59,6 +56,7 @@ class Job:
     log: Path
     ended_at: datetime | None = None
     exit_code: int | None = None
+    waited_as: str = ""
 
     @property
     def alive(self) -> bool:
@@ -119,43 +117,57 @@ def start(workspace: Workspace, arguments: Sequence[str], *, command: Command = 
     Raises:
         WorkspaceError: something else is being trained in this workspace, or it cannot be written to.
     """
-    folder = workspace.folder / "jobs"
-    with explained(folder):
-        folder.mkdir(exist_ok=True)
-    with _one_at_a_time(folder):
+    with one_at_a_time(workspace) as folder:
         going = running(workspace)
         if going is not None:
             raise WorkspaceError(
                 "Expected nothing else to be running in this workspace, but "
                 f"{going.run_id or 'a job that was just started'} is; wait for it or stop it first."
             )
-        _forget_stop(workspace, arguments)
-        now = datetime.now(UTC)
-        log = folder / f"{now:%Y%m%d-%H%M%S-%f}.log"
-        line = [sys.executable, "-m", "labelmend_app.cli", command, "--workspace", str(workspace.folder), *arguments]
-        # Unbuffered, so that the log is live; wide, so that an error stays on one line.
-        environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "400", "NO_COLOR": "1"}
-        with explained(log), log.open("wb") as output:
-            process = subprocess.Popen(
-                line,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=environment,
-            )
-        started = _started(psutil.Process(process.pid))
-        job = Job(log.stem, command, tuple(arguments), process.pid, started, now, log)
-        _write(job)
+        return launch(workspace, folder, command, arguments)
+
+
+def launch(workspace: Workspace, folder: Path, command: Command, arguments: Sequence[str], waited_as: str = "") -> Job:
+    """Start a process while `one_at_a_time` is held and nothing runs; see `start`, which asks for both."""
+    _forget_stop(workspace, arguments)
+    now = datetime.now(UTC)
+    log = folder / f"{now:%Y%m%d-%H%M%S-%f}.log"
+    line = [
+        sys.executable,
+        "-m",
+        "labelmend_app.cli",
+        *command.split(),
+        "--workspace",
+        str(workspace.folder),
+        *arguments,
+    ]
+    # Unbuffered, so that the log is live; wide, so that an error stays on one line.
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "400", "NO_COLOR": "1"}
+    with explained(log), log.open("wb") as output:
+        process = subprocess.Popen(
+            line,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=environment,
+        )
+    started = _started(psutil.Process(process.pid))
+    job = Job(log.stem, command, tuple(arguments), process.pid, started, now, log, waited_as=waited_as)
+    _write(job)
     # Somebody has to wait for a child, or it stays in the process table; only whoever waits learns how it ended.
     threading.Thread(target=_reap, args=(process, job), name=f"reap-{process.pid}", daemon=True).start()
     return job
 
 
+def newest(folder: Path, n: int) -> list[Job]:
+    """Return the `n` jobs that were started last in the workspace at `folder`, the last one first."""
+    return [_read(path) for path in sorted((folder / "jobs").glob("*.json"), reverse=True)[:n]]
+
+
 def latest(folder: Path) -> Job | None:
     """Return the job that was started last in the workspace at `folder`, None when there is none."""
-    newest = max((folder / "jobs").glob("*.json"), default=None)
-    return None if newest is None else _read(newest)
+    return next(iter(newest(folder, 1)), None)
 
 
 def running(workspace: Workspace) -> Running | None:
@@ -171,7 +183,7 @@ def running(workspace: Workspace) -> Running | None:
 
 def run_of(workspace: Workspace, job: Job) -> str | None:
     """Return the run that a job makes or made, None when it has not come so far."""
-    if job.command != "train":
+    if job.command == "suggest":
         return None
     if "--resume" in job.arguments[:-1]:
         return job.arguments[job.arguments.index("--resume") + 1]
@@ -211,28 +223,6 @@ def progress(run_folder: Path) -> Progress | None:
         raise InputError(f"Expected {path} as a run writes it, but it cannot be read: {error}") from error
 
 
-def tail(log: Path, lines: int = 20) -> str:
-    """Return the last lines of a log without colours; of a redrawn line only its last state."""
-    try:
-        with log.open("rb") as handle:
-            handle.seek(max(log.stat().st_size - _TAIL_BYTES, 0))
-            text = handle.read().decode("utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    rows = [row.rsplit("\r", 1)[-1].rstrip() for row in _ANSI.sub("", text).replace("\r\n", "\n").split("\n")]
-    return "\n".join([row for row in rows if row][-lines:])
-
-
-def last_words(job: Job) -> str:
-    """Return the last line that a job printed, freed of frames; how it ended where it printed nothing."""
-    words = [stripped for line in tail(job.log).split("\n") if (stripped := line.strip(_FRAME))]
-    if words:
-        return words[-1]
-    if job.exit_code is not None and job.exit_code < 0:
-        return f"It was ended from outside by signal {-job.exit_code} and printed nothing."
-    return "It ended and printed nothing."
-
-
 def failed(job: Job, run: RunRecord | None) -> bool:
     """Whether a job ended otherwise than by finishing or by being asked to stop."""
     if job.alive:
@@ -250,7 +240,8 @@ def _forget_stop(workspace: Workspace, arguments: Sequence[str]) -> None:
     """Take back the stop that ended the run before, or it would end the resumed one too."""
     if "--resume" in arguments[:-1]:
         run_id = arguments[list(arguments).index("--resume") + 1]
-        (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
+        with suppress(InputError):  # a run that is gone: the job itself says so
+            (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
 
 
 def _reap(process: "subprocess.Popen[bytes]", job: Job) -> None:
@@ -270,23 +261,32 @@ def _write(job: Job) -> None:
 
 
 def _read(path: Path) -> Job:
-    values = json.loads(path.read_text(encoding="utf-8"))
-    ended = values.pop("ended_at")
-    return Job(
-        **values
-        | {
-            "name": path.stem,
-            "log": path.with_suffix(".log"),
-            "arguments": tuple(values["arguments"]),
-            "started_at": datetime.fromisoformat(values["started_at"]),
-            "ended_at": None if ended is None else datetime.fromisoformat(ended),
-        }
-    )
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        ended = values.pop("ended_at")
+        return Job(
+            **values
+            | {
+                "name": path.stem,
+                "log": path.with_suffix(".log"),
+                "arguments": tuple(values["arguments"]),
+                "started_at": datetime.fromisoformat(values["started_at"]),
+                "ended_at": None if ended is None else datetime.fromisoformat(ended),
+            }
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"Expected {path} as labelmend wrote it, got: {error}; remove it to go on.") from error
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold a lock between processes; SQLite's is there on every system and falls with the process that holds it."""
+def one_at_a_time(workspace: Workspace) -> Iterator[Path]:
+    """Hold a lock between processes and give the folder of the jobs.
+
+    SQLite's lock is there on every system and falls with the process that holds it.
+    """
+    folder = workspace.folder / "jobs"
+    with explained(folder):
+        folder.mkdir(exist_ok=True)
     lock = folder / "lock.db"
     with ExitStack() as stack:
         try:
@@ -296,4 +296,4 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
             raise WorkspaceError(
                 f"Expected to be able to lock {lock}, got: {error}; is the folder writable?"
             ) from error
-        yield
+        yield folder

@@ -1,11 +1,19 @@
 """What the review page may send, checked field by field before it touches the ledger."""
 
-import unicodedata
 from collections.abc import Container
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
+from labelmend_app.reviewers import reviewer_name
 from labelmend_core.types import Decision, Verdict
 
 MAX_EVENTS = 2_000
@@ -13,7 +21,7 @@ _INDEX = Field(ge=0, lt=2**31)
 
 Client = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 Seq = Annotated[int, Field(ge=1, lt=2**53)]
-Reviewer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Reviewer = Annotated[str, StringConstraints(max_length=1_000), AfterValidator(reviewer_name)]
 
 
 class _Message(BaseModel):
@@ -52,13 +60,6 @@ class DecisionBatch(_Message):
     client: Client
     reviewer: Reviewer
     decisions: Annotated[list[DecisionEvent], Field(min_length=1, max_length=MAX_EVENTS)]
-
-    @field_validator("reviewer")
-    @classmethod
-    def _one_line(cls, name: str) -> str:
-        if any(unicodedata.category(character) == "Cc" for character in name):
-            raise ValueError("a name is one line without control characters")
-        return name
 
     def as_decisions(self, known: Container[tuple[int, int, int]]) -> list[Decision]:
         """Return the events for the ledger, without suggestions that are not among the `known` (image, class, id)."""

@@ -18,6 +18,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "schedule": {"epochs": 10, "lr": 1e-3, "weight_decay": 3.0},
         "batch_size": 256,
         "folds": 5,
+        "companions": ["bce"],
     },
     "finetune": {
         "mode": "finetune",

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from labelmend_core.detection import labels_of_run, rank_run
-from labelmend_core.metrics import cell_average_precision
+from labelmend_core.cell_precision import cell_average_precision
+from labelmend_core.detection import best_now, labels_of_run, rank_run
 from labelmend_core.run_folder import RunFolder
 from labelmend_core.types import PRESENT, Decision, Kind, LabelMatrix, Suggestion, Verdict
 from labelmend_core.workspace import Workspace
@@ -38,8 +38,9 @@ def answer_with_truth(workspace: Workspace, suggestions: list[Suggestion], truth
 
 
 def likeliest(workspace: Workspace, run_id: str, n: int) -> list[Suggestion]:
-    """Return the first n suggestions of a run, both kinds together, most likely errors first."""
-    return sorted(workspace.queue.of_run(run_id), key=lambda s: (-s.error_probability, s.rank))[:n]
+    """Return the first n open suggestions of a run, both kinds together, most likely errors first."""
+    found = best_now(workspace, run_id, n)["suggestion_id"].tolist()
+    return [suggestion for id_ in found if (suggestion := workspace.queue.get(id_)) is not None]
 
 
 def precision_of_missing(workspace: Workspace, run_id: str, truth: LabelMatrix) -> dict[str, float]:

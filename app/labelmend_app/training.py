@@ -35,6 +35,9 @@ def train_in(
         show: called with phase, steps done, steps in all and the estimated seconds left.
         before: called with the run's id before anything else.
     """
+    from labelmend_core.trackers import require_trackers
+
+    require_trackers(settings.track)
     run_id = workspace.runs.start(
         mode=settings.mode,
         loss=settings.loss,
@@ -56,12 +59,17 @@ def resume(workspace: Workspace, run_id: str, *, show: Show | None = None) -> Ru
     record = workspace.runs.get(run_id)
     if record.status in (Status.DONE, Status.RUNNING):
         raise InputError(f"Expected a run that was stopped, but {run_id} is {record.status}")
+    if "backbone" not in record.settings:
+        raise InputError(f"Expected a run of 'labelmend train', but {run_id} was recorded of another training loop")
     # Forget the stop that ended it before anything that takes long, or a new one would be forgotten too.
     (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
+    from labelmend_core.trackers import require_trackers
     from labelmend_core.training import RunSettings
 
+    settings = RunSettings.from_dict(record.settings)
+    require_trackers(settings.track)
     workspace.runs.resume(run_id)
-    return _run(workspace, run_id, RunSettings.from_dict(record.settings), show)
+    return _run(workspace, run_id, settings, show)
 
 
 def _run(workspace: Workspace, run_id: str, settings: "RunSettings", show: Show | None) -> RunRecord:
@@ -83,13 +91,11 @@ def _run(workspace: Workspace, run_id: str, settings: "RunSettings", show: Show 
 
 def image_tensors(workspace: Workspace, image_size: int) -> "ImageTensors":
     """Return training and then validation images at the given size, decoded once into the workspace."""
-    from labelmend_datasets.images import ImageTensors
+    from labelmend_datasets.images import ImageTensors, workspace_image
 
-    paths = list(workspace.dataset.paths)
-    if workspace.validation is not None:
-        paths += workspace.validation.paths
+    n = len(workspace.dataset.paths) + (0 if workspace.validation is None else len(workspace.validation.paths))
     cache = workspace.folder / "pixels" / f"{image_size}"
-    return ImageTensors([workspace.image_folder / path for path in paths], image_size, cache)
+    return ImageTensors([workspace_image(workspace, image) for image in range(n)], image_size, cache)
 
 
 def _load(

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from labelmend_app.api import MAX_BODY, workspace_key
+from labelmend_app.api import workspace_key
 from labelmend_app.messages import MAX_EVENTS
+from labelmend_app.requests import MAX_BODY
+from labelmend_app.review_queue import FIRST_AUDIT_ID
 from labelmend_core.workspace import DATABASE
 
 # Of conftest.py, which pytest imports and nobody else can.
@@ -99,21 +101,41 @@ def test_hostile_addresses_are_refused(server: Server, path: str) -> None:
     assert b"import" not in answer.body
 
 
-def test_the_queue_gives_open_suggestions_page_by_page(server: Server) -> None:
-    first = server.get("/api/queue?class_index=0&kind=missing&limit=5").json
+def test_the_queue_gives_open_suggestions_page_by_page(untouched_server: Server) -> None:
+    first = untouched_server.get("/api/queue?reviewer=Ann&class_index=0&kind=missing&limit=5").json
     assert first["suggested"] == N_IMAGES
     ranks = [item["rank"] for item in first["items"]]
-    rest = server.get(f"/api/queue?class_index=0&kind=missing&after_rank={ranks[-1]}&limit=500").json
+    rest = untouched_server.get(
+        f"/api/queue?reviewer=Ann&class_index=0&kind=missing&after_rank={ranks[-1]}&limit=500"
+    ).json
     assert ranks + [item["rank"] for item in rest["items"]] == sorted(range(1, N_IMAGES + 1))
     item = first["items"][0]
     assert (item["image"], item["image_id"], item["given_labels"]) == (0, "00.png", [CLASS_NAMES[1]])
     assert item["reason"] == {"out_of_sample_p": 0.9, "flip_epoch": None}
-    assert server.get("/api/queue?class_index=0&kind=spurious").json["items"] == []
+    assert untouched_server.get("/api/queue?reviewer=Ann&class_index=0&kind=spurious").json["items"] == []
+
+
+def test_a_picked_queue_ends_where_it_was_cut(untouched_server: Server) -> None:
+    run_id = untouched_server.workspace.queue.latest_run()
+    mine = f"/api/queue?reviewer=Ann&class_index=0&kind=missing&next=4&since=0&run={run_id}"
+    page = untouched_server.get(f"{mine}&limit=3").json
+    assert (page["suggested"], page["open"], page["last_rank"]) == (4, 4, 4)
+    rest = untouched_server.get(f"{mine}&limit=3&after_rank={page['items'][-1]['rank']}").json
+    assert [item["rank"] for item in [*page["items"], *rest["items"]]] == [1, 2, 3, 4]
+    again = untouched_server.get(f"{mine}&limit=3&after_rank=3&last_rank=4").json
+    assert [item["rank"] for item in again["items"]] == [4]
+    assert untouched_server.get(f"{mine.replace('class_index=0', 'class_index=1')}").json["items"] == []
+
+    likely = untouched_server.get("/api/queue?reviewer=Ann&class_index=0&kind=missing&likely=85").json
+    assert len(likely["items"]) == likely["suggested"] > 0
+    assert likely["last_rank"] is None
+    assert all(item["error_probability"] >= 0.85 - 1e-9 for item in likely["items"])
 
 
 @pytest.mark.parametrize(
     ("query", "said"),
     [
+        ("class_index=0&kind=missing&last_rank=-1", "last_rank"),
         ("class_index=2&kind=missing", "0…1"),
         ("class_index=-1&kind=missing", "class_index"),
         ("class_index=٣&kind=missing", "class_index"),
@@ -125,19 +147,19 @@ def test_the_queue_gives_open_suggestions_page_by_page(server: Server) -> None:
     ],
 )
 def test_a_wrong_question_is_answered_with_what_was_expected(server: Server, query: str, said: str) -> None:
-    answer = server.get(f"/api/queue?{query.replace(' ', '%20').replace('٣', '%D9%A3')}")
+    answer = server.get(f"/api/queue?reviewer=Ann&{query.replace(' ', '%20').replace('٣', '%D9%A3')}")
     assert answer.status == 400
     assert said in answer.sentence
 
 
-def test_a_log_that_is_sent_twice_is_stored_once(server: Server) -> None:
+def test_a_log_that_is_sent_twice_is_stored_once(untouched_server: Server) -> None:
     client = "client-twice"
-    first = server.batch(client, event(1, image=1), event(2, image=2, verdict="absent"))
-    assert server.decide(first).json == {"acknowledged": 2}
+    first = untouched_server.batch(client, event(1, image=1), event(2, image=2, verdict="absent"))
+    assert untouched_server.decide(first).json == {"acknowledged": 2}
     more = [*first["decisions"], event(3, image=1, verdict="undo", undoes={"client": client, "seq": 1})]
-    assert server.decide({**first, "decisions": more}).json == {"acknowledged": 3}
-    assert server.stored(client) == [(1, 1, 0, "present"), (2, 2, 0, "absent"), (3, 1, 0, "undo")]
-    answer = server.get("/api/queue?class_index=0&kind=missing&limit=500").json
+    assert untouched_server.decide({**first, "decisions": more}).json == {"acknowledged": 3}
+    assert untouched_server.stored(client) == [(1, 1, 0, "present"), (2, 2, 0, "absent"), (3, 1, 0, "undo")]
+    answer = untouched_server.get("/api/queue?reviewer=Anna&class_index=0&kind=missing&limit=500").json
     assert {1, 2} & {item["image"] for item in answer["items"]} == {1}
 
 
@@ -166,11 +188,18 @@ def test_a_suggestion_that_is_gone_does_not_lose_the_decision_on_its_cell(server
     assert server.stored("client-stale") == [(1, 4, 0, "present")]
 
 
+def test_a_decision_on_a_cell_of_the_audit_sample_answers_no_suggestion(server: Server) -> None:
+    batch = server.batch("client-audit", event(1, image=6, suggestion_id=FIRST_AUDIT_ID + 3))
+    assert server.decide(batch).json == {"acknowledged": 1}
+    (decision,) = [d for d in server.workspace.ledger.decisions() if d.client == "client-audit"]
+    assert (decision.image, decision.suggestion_id) == (6, None)
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "", "http://127.0.0.1", "file://"])
 def test_another_origin_may_not_decide(server: Server, origin: str) -> None:
     answer = server.decide(server.batch("client-evil", event(1)), Origin=origin)
     assert answer.status == 403
-    assert "origin" in answer.sentence
+    assert "another site" in answer.sentence
     assert server.stored("client-evil") == []
 
 
@@ -205,7 +234,8 @@ def broken(change: dict[str, Any], *events: dict[str, Any]) -> tuple[dict[str, A
         broken({"reviewer": ""}),
         broken({"reviewer": "   "}),
         broken({"reviewer": "a\x00b"}),
-        broken({"reviewer": "a" * 101}),
+        broken({"reviewer": "a" * 81}),
+        broken({"reviewer": "a\u2028b"}),
         broken({"decisions": []}),
     ],
 )
@@ -254,3 +284,22 @@ def test_too_much_at_once_is_refused(server: Server) -> None:
     many = [event(seq) for seq in range(1, MAX_EVENTS + 2)]
     assert server.decide(server.batch("client-many", *many)).status in (400, 413)
     assert server.stored("client-many") == []
+
+
+def test_two_reviewers_of_one_queue_get_different_pages(untouched_server: Server) -> None:
+    def images(reviewer: str, after_rank: int = 0) -> list[int]:
+        asked = f"/api/queue?class_index=0&kind=missing&limit=3&reviewer={reviewer}&after_rank={after_rank}"
+        return [item["image"] for item in untouched_server.get(asked).json["items"]]
+
+    ann, zoe = images("Ann"), images("Zo%C3%AB")
+    assert len({*ann, *zoe}) == 6
+    assert images("Ann") == ann
+    assert images("Zo%C3%AB") == zoe
+    assert untouched_server.get(f"/api/queue?reviewer=Ann&class_index=0&kind=missing&reviewer={'w' * 81}").status == 422
+
+
+@pytest.mark.parametrize("path", ["/api/queue?class_index=0&kind=missing", "/api/images"])
+def test_whoever_asks_for_pages_says_who_they_are(server, path):
+    answer = server.get(path)
+    assert answer.status == 400
+    assert "Expected reviewer" in answer.json["error"]

@@ -9,16 +9,20 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from labelmend_app.export import (
+    CHANGES_JSON_NAME,
     CHANGES_NAME,
     changes,
+    changes_as_csv,
+    changes_as_json,
     export,
     exported_annotations,
-    exported_changes,
     is_one_file,
+    writable_formats,
 )
 from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.ledger import Policy
@@ -75,20 +79,22 @@ def rows(table: bytes) -> list[list[str]]:
 def test_the_export_holds_exactly_the_decided_changes(listed: Workspace, tmp_path: Path) -> None:
     decide(listed, (0, 1, P), (0, 2, A), (1, 1, P), (1, 0, A), (2, 0, U), (2, 1, S))
     written = export(listed, tmp_path / "out")
-    assert [path.name for path in written] == ["train.txt", CHANGES_NAME]
+    assert [path.name for path in written] == ["train.txt", CHANGES_JSON_NAME, CHANGES_NAME]
     assert written[0].read_bytes() == b"a.jpg,0 1\r\nb.jpg, 1\nc.jpg,\n"
-    assert written[1].read_text(encoding="utf-8") == (
-        "image,class,before,after,reviewer,decided_at\n"
-        "a.jpg,dog,unobserved,present,Anna,2026-03-01T10:01:00Z\n"
-        "a.jpg,bus,present,absent,Anna,2026-03-01T10:02:00Z\n"
-        "b.jpg,cat,unobserved,absent,Anna,2026-03-01T10:04:00Z\n"
+    assert written[2].read_text(encoding="utf-8") == (
+        "image,class,before,after,reviewer,decided_at,adjudicated,score\n"
+        "a.jpg,dog,unobserved,present,Anna,2026-03-01T10:01:00Z,False,\n"
+        "a.jpg,bus,present,absent,Anna,2026-03-01T10:02:00Z,False,\n"
+        "b.jpg,cat,unobserved,absent,Anna,2026-03-01T10:04:00Z,False,\n"
     )
 
 
 def test_without_a_decision_the_file_goes_home_byte_for_byte(listed: Workspace, tmp_path: Path) -> None:
-    annotations, table = export(listed, tmp_path / "out")
+    annotations, _, table = export(listed, tmp_path / "out")
     assert annotations.read_bytes() == LIST.encode()
-    assert rows(table.read_bytes()) == [["image", "class", "before", "after", "reviewer", "decided_at"]]
+    assert rows(table.read_bytes()) == [
+        ["image", "class", "before", "after", "reviewer", "decided_at", "adjudicated", "score"]
+    ]
 
 
 def test_neither_the_source_nor_its_kept_copy_is_touched(listed: Workspace, tmp_path: Path) -> None:
@@ -107,6 +113,12 @@ def test_the_policy_says_whose_word_counts_and_who_is_named(listed: Workspace) -
     assert latest[["after", "reviewer"]].to_numpy().tolist() == [["absent", "Cem"]]
     assert majority[["after", "reviewer"]].to_numpy().tolist() == [["present", "Ben"]]
     assert changes(listed, Policy.UNANIMOUS).empty
+    settles = Decision("client-dora", 1, 2, 0, P, "Dora", datetime(2026, 3, 1, tzinfo=UTC), adjudicates=True)
+    listed.ledger.append([settles])
+    for policy in Policy:
+        assert changes(listed, policy)[["after", "reviewer", "adjudicated"]].to_numpy().tolist() == [
+            ["present", "Dora", True]
+        ]
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
@@ -117,7 +129,7 @@ def test_a_spreadsheet_meets_no_formula(imported: Importer, first: str) -> None:
     source = {"images": [{"id": 1, "file_name": "-1.jpg"}], "annotations": [], "categories": [{"id": 7, "name": name}]}
     workspace = imported("instances.json", json.dumps(source), "coco")
     decide(workspace, (0, 0, P), reviewer=reviewer)
-    header, row = rows(exported_changes(workspace))
+    header, row = rows(changes_as_csv(changes(workspace)))
     assert dict(zip(header, row, strict=True))["image"] == "'-1.jpg"
     assert all(not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) for cell in row)
     assert row[1] == "'" + name
@@ -129,7 +141,7 @@ def test_a_spreadsheet_meets_no_formula(imported: Importer, first: str) -> None:
 def test_hostile_class_names_come_back_as_they_are(imported: Importer, name: str) -> None:
     workspace = imported("train.txt", "a.jpg,\nb.jpg,0\n", "list", f"{name}\n")
     decide(workspace, (0, 0, P))
-    assert rows(exported_changes(workspace))[1][1] == name
+    assert rows(changes_as_csv(changes(workspace)))[1][1] == name
     assert exported_annotations(workspace) == b"a.jpg,0\nb.jpg,0\n"
 
 
@@ -143,7 +155,14 @@ def test_a_box_format_goes_home_as_one_archive_with_its_additions(imported: Impo
     decide(workspace, (1, 1, P), (0, 0, A))
     assert not is_one_file(workspace)
     with zipfile.ZipFile(io.BytesIO(exported_annotations(workspace))) as archive:
-        assert sorted(archive.namelist()) == ["instances.json", "labelmend_additions.json", CHANGES_NAME]
+        assert sorted(archive.namelist()) == [
+            "instances.json",
+            "labelmend_additions.json",
+            "labelmend_box_tasks.json",
+            "labelmend_box_tasks.xml",
+            CHANGES_NAME,
+            CHANGES_JSON_NAME,
+        ]
         assert json.loads(archive.read("instances.json"))["annotations"] == []
         assert json.loads(archive.read("labelmend_additions.json"))["additions"] == [{"image": "b.jpg", "class": "dog"}]
 
@@ -152,10 +171,10 @@ def test_a_second_export_replaces_the_first(listed: Workspace, tmp_path: Path) -
     decide(listed, (2, 0, P))
     export(listed, tmp_path / "out")
     decide(listed, (2, 0, A))
-    annotations, table = export(listed, tmp_path / "out")
+    annotations, _, table = export(listed, tmp_path / "out")
     assert annotations.read_bytes() == LIST.encode()
     assert rows(table.read_bytes())[1][:4] == ["c.jpg", "cat", "unobserved", "absent"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [CHANGES_NAME, "train.txt"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [CHANGES_NAME, CHANGES_JSON_NAME, "train.txt"]
 
 
 def test_a_full_disk_leaves_the_earlier_export_whole(
@@ -171,8 +190,8 @@ def test_a_full_disk_leaves_the_earlier_export_whole(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(WorkspaceError, match="the disk is full"):
         export(listed, tmp_path / "out")
-    assert [(tmp_path / "out" / name).read_bytes() for name in ("train.txt", CHANGES_NAME)] == before
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert [(tmp_path / "out" / name).read_bytes() for name in ("train.txt", CHANGES_JSON_NAME, CHANGES_NAME)] == before
+    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def screen(workspace: Workspace, **address: str) -> AppTest:
@@ -213,3 +232,60 @@ def test_the_policy_is_in_the_address(listed: Workspace) -> None:
     decide(listed, (2, 0, A), reviewer="Ben")
     assert screen(listed).metric[2].value == "1"
     assert screen(listed, policy="Unanimous").metric[2].value == "0"
+
+
+def test_a_list_goes_home_as_a_table_that_holds_verified_negatives(listed: Workspace, tmp_path: Path) -> None:
+    decide(listed, (0, 1, P), (1, 0, A))
+    assert list(writable_formats(listed)) == ["list", "csv", "csv-wide"]
+    written = export(listed, tmp_path / "out", format_name="csv-wide")
+    assert [path.name for path in written] == ["train_csv-wide.csv", CHANGES_JSON_NAME, CHANGES_NAME]
+    again = FORMATS["csv-wide"].read(written[0])
+    assert again.given_labels == listed.corrected_labels()
+    with pytest.raises(InputError, match="list, csv, csv-wide"):
+        export(listed, tmp_path / "out", format_name="coco")
+
+
+def test_every_format_says_what_it_loses(imported: Importer) -> None:
+    source = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories": [{"id": 7, "name": " cat"}]}
+    (own,) = writable_formats(imported("instances.json", json.dumps(source), "coco")).items()
+    assert own[0] == "coco", "a table would lose the space of the name"
+    assert "labelmend_additions.json" in own[1]
+    assert "Verified negatives cannot be held" in own[1]
+
+
+def test_a_change_says_how_likely_it_was_when_it_was_suggested(listed: Workspace) -> None:
+    run_id = listed.runs.start(mode="probe", loss="bce", labels="given", n_decisions=0, settings={})
+    row = {"image_index": 2, "class_index": 0, "kind": "missing", "rank": 1, "label_quality": 0.1}
+    listed.queue.save(
+        run_id, pd.DataFrame([row | {"error_probability": 0.87654, "low": 0.8, "high": 1.0, "reason": {}}])
+    )
+    (suggestion,) = listed.queue.of_run(run_id)
+    answer = Decision("c", 1, 2, 0, P, "Anna", datetime(2026, 3, 1, tzinfo=UTC), suggestion_id=suggestion.suggestion_id)
+    listed.ledger.append([answer])
+    decide(listed, (0, 1, P))
+
+    assert changes(listed)["score"].fillna(-1).tolist() == [-1, 0.8765]
+
+
+def test_changes_go_home_as_json_with_every_text_as_it_is(imported: Importer) -> None:
+    workspace = imported("train.txt", "=a.jpg,\n", "list", "<b>🐕\n")
+    decide(workspace, (0, 0, P), reviewer='Ann"a')
+    (row,) = json.loads(changes_as_json(changes(workspace)))
+    assert row == {
+        "image": "=a.jpg", "class": "<b>🐕", "before": "unobserved", "after": "present",
+        "reviewer": "Ann\"a", "decided_at": "2026-03-01T10:01:00Z",
+        "adjudicated": False, "score": None,
+    }  # fmt: skip
+
+
+def test_the_preview_shows_a_class_of_the_address_with_its_pictures(listed: Workspace) -> None:
+    decide(listed, (0, 1, P), (1, 0, A), (2, 1, P))
+    table = screen(listed, **{"class": "1"}).dataframe[-1].value
+    assert table["class"].tolist() == ["dog", "dog"]
+    assert [picture.split("?")[0] for picture in table["picture"]] == ["/api/thumbnail/0", "/api/thumbnail/2"]
+    assert len(screen(listed, **{"class": "99"}).dataframe[-1].value) == 3
+
+
+def test_the_format_of_the_address_is_in_the_command(listed: Workspace) -> None:
+    test = screen(listed, format=FORMATS["csv-wide"].title)
+    assert test.code[0].value.endswith("--policy latest --format csv-wide")

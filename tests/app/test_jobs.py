@@ -17,7 +17,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from labelmend_app import jobs
+from labelmend_app import job_log, jobs
 from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.ledger import Status
 from labelmend_core.run_folder import RunFolder
@@ -83,7 +83,7 @@ def test_a_training_outlives_the_server_that_started_it(workspace):
     wait(lambda: jobs.running(workspace) is None, "the end of the training")
     job = jobs.latest(workspace.folder)
     run = workspace.runs.get(jobs.run_of(workspace, job))
-    assert run.status is Status.DONE, jobs.tail(job.log)
+    assert run.status is Status.DONE, job_log.tail(job.log)
     assert not jobs.failed(job, run)
     assert jobs.progress(workspace.run_folder(run.run_id)).share == 1.0
 
@@ -116,8 +116,8 @@ def test_wrong_input_is_told_in_the_one_sentence_of_the_command_line(workspace):
     job = ended(workspace)
     assert job.exit_code == 2
     assert jobs.failed(job, None)
-    assert jobs.last_words(job).startswith("labelmend: Expected one of the runs")
-    assert "20200101-gone" in jobs.last_words(job)
+    assert job_log.last_words(job).startswith("labelmend: Expected one of the runs")
+    assert "20200101-gone" in job_log.last_words(job)
 
 
 def test_of_four_starts_at_once_one_starts(workspace):
@@ -190,11 +190,11 @@ def test_progress_is_none_before_the_first_and_damage_is_told(tmp_path):
 )
 def test_the_tail_of_a_log_is_what_a_terminal_would_show(tmp_path, printed, shown):
     (tmp_path / "log").write_bytes(printed)
-    assert jobs.tail(tmp_path / "log", lines=2) == shown
+    assert job_log.tail(tmp_path / "log", lines=2) == shown
 
 
 def test_a_log_that_is_not_there_has_no_tail(tmp_path):
-    assert jobs.tail(tmp_path / "log") == ""
+    assert job_log.tail(tmp_path / "log") == ""
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_last_words_are_a_sentence_without_a_frame(tmp_path, printed, words):
     log = tmp_path / "now.log"
     log.write_text(printed)
     job = jobs.Job("now", "train", (), 1, 0.0, datetime.now(UTC), log, exit_code=-9)
-    assert jobs.last_words(job) == words
+    assert job_log.last_words(job) == words
 
 
 def test_a_workspace_that_cannot_be_locked_is_told(workspace):

@@ -10,15 +10,21 @@ import typer
 
 from labelmend_app.cli import (
     bench,
+    decisions,
     demo,
     evaluate,
     export,
+    fiftyone,
     find,
     import_,
+    migrate,
     noise,
+    pull,
     recipes,
     report,
+    retrain,
     review,
+    score,
     status,
     suggest,
     train,
@@ -31,7 +37,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (demo, import_, train, evaluate, recipes, suggest, review, export, status, report, noise, find, bench):
+for module in (
+    demo,
+    import_,
+    train,
+    evaluate,
+    recipes,
+    suggest,
+    review,
+    retrain,
+    export,
+    pull,
+    status,
+    decisions,
+    report,
+    noise,
+    score,
+    find,
+    fiftyone,
+    migrate,
+    bench,
+):
     module.add_to(app)
 
 

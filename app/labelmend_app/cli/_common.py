@@ -17,6 +17,13 @@ WorkspaceOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="End with one line of JSON for machines.")]
 
+# Written out, because the registry would import pyarrow before --help can answer.
+FORMAT_HELP = (
+    "list, csv, csv-wide, parquet, parquet-wide, coco, coco-image, voc, yolo, open-images, nus-wide, vg500, "
+    "image-folder, label-studio, cvat, hf-jsonl, hf-parquet, or auto: told by the content."
+)
+FormatOption = Annotated[str, typer.Option("--format", help=FORMAT_HELP)]
+
 DEFAULT_WORKSPACE = Path(".labelmend")
 
 out = Console(highlight=False, soft_wrap=True)

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from labelmend_app.cli._common import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption, answer, opened, progress_bar
-from labelmend_app.cli.suggest import newest_run
+from labelmend_app.cli._common import (
+    DEFAULT_WORKSPACE,
+    FormatOption,
+    JsonOption,
+    WorkspaceOption,
+    answer,
+    progress_bar,
+)
+from labelmend_app.cli._trained import network_and_images
 from labelmend_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,9 +31,11 @@ def evaluate(
     run: Annotated[str | None, typer.Option(help="Run of the workspace; the newest finished one by default.")] = None,
     split: Annotated[str, typer.Option(help="Images of the workspace: validation or train.")] = "validation",
     labels: Annotated[Path | None, typer.Option(help="Measure on these annotations instead; needs --images.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder that their image names are relative to.")] = None,
+    images: Annotated[
+        str | None, typer.Option(help="What their image names are relative to: folder, zip, tar, or address.")
+    ] = None,
     classes: Annotated[Path | None, typer.Option(help="File with one class name a line, for --labels.")] = None,
-    format_name: Annotated[str, typer.Option("--format", help="list, csv, csv-wide, coco, voc, or auto.")] = "auto",
+    format_name: FormatOption = "auto",
     unobserved: Annotated[
         str | None,
         typer.Option(
@@ -50,38 +59,25 @@ def evaluate(
     kinds: dict[str, Literal["validation", "train"]] = {"validation": "validation", "train": "train"}
     if split not in kinds:
         raise InputError(f"Expected --split validation or train, got {split!r}")
-    if checkpoint is not None and run is not None:
-        raise InputError("Expected --checkpoint or --run, got both")
-    if (labels is None) != (images is None):
-        raise InputError("Expected --labels and --images together, got one of them")
-    if labels is None and classes is not None:
-        raise InputError("Expected --classes with --labels: a workspace knows its classes")
-    # Torch takes seconds to import: a typo should not wait for it.
-    from labelmend_app.evaluation import annotated, measure, seen_before, split_of
-    from labelmend_core.training.trained import network_from_checkpoint
+    path, trained, shown = network_and_images(
+        workspace,
+        checkpoint=checkpoint,
+        run=run,
+        weights=weights,
+        split=kinds[split],
+        labels=labels,
+        images=images,
+        format_name=format_name,
+        classes=classes,
+    )
+    from labelmend_app.evaluation import measure, seen_before
 
-    path = checkpoint if checkpoint is not None else _checkpoint_of(workspace, run)
-    trained = network_from_checkpoint(path, weights=weights)
-    size = trained.settings.backbone.image_size
-    if labels is not None and images is not None:
-        shown = annotated(labels, images, size, format_name=format_name, classes=classes)
-    else:
-        with opened(workspace) as project:
-            shown = split_of(project, kinds[split], size)
     reading = unobserved or ("auto" if labels is not None else trained.settings.unobserved)
     with progress_bar() as bar:
         found = measure(trained, shown, unobserved=reading, threshold=threshold, batch_size=batch_size, show=bar)
     seen = seen_before(path, shown)
     record = _record(path, shown, found, seen, threshold, per_class=per_class)
     answer("\n".join(_lines(shown, found, seen, threshold, per_class=per_class)), record, as_json)
-
-
-def _checkpoint_of(folder: Path, run: str | None) -> Path:
-    """Return where the model of a run of the workspace lies, of the newest finished one by default."""
-    from labelmend_core.run_folder import RunFolder
-
-    with opened(folder) as project:
-        return RunFolder(project.run_folder(run or newest_run(project))).model
 
 
 def _record(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from labelmend_app.cli._common import JsonOption, answer
+from labelmend_app.cli._common import FormatOption, JsonOption, answer
 from labelmend_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def noise(
     amount: Annotated[
         float | None, typer.Option(help="Share kept (drop), known (partial), of images (spurious).")
     ] = None,
-    format_name: Annotated[str, typer.Option("--format", help="list, csv, csv-wide, coco, voc, or auto.")] = "auto",
+    format_name: FormatOption = "auto",
     to: Annotated[
         str | None, typer.Option(help="csv or csv-wide: write a new table instead of the source's format.")
     ] = None,

@@ -18,6 +18,10 @@ def add_to(app: typer.Typer) -> None:
 def suggest(
     run: Annotated[str | None, typer.Option(help="Run to take; the newest finished one by default.")] = None,
     min_probability: Annotated[float, typer.Option(min=0, max=1, help="Least probability of an error.")] = 0.5,
+    audit: Annotated[
+        int,
+        typer.Option(min=0, help="Cells of each kind to ask at random among the suggestions, to know what is left."),
+    ] = 200,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
@@ -29,7 +33,7 @@ def suggest(
 
     with opened(workspace) as project:
         run_id = run or newest_run(project)
-        cells = rank(project, run_id, min_probability=min_probability)
+        cells = rank(project, run_id, min_probability=min_probability, audit=audit)
     counts = cells["kind"].value_counts()
     missing, spurious = int(counts.get("missing", 0)), int(counts.get("spurious", 0))
     record = {"run": run_id, "suggestions": len(cells), "missing": missing, "spurious": spurious}

@@ -1,5 +1,6 @@
 """`labelmend train`: a head on frozen features in seconds, or the whole network."""
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -74,10 +75,29 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Decoupled decay; 3 probe, 0.01 finetune.")] = None,
     sam: Annotated[float | None, typer.Option(help="Sharpness-aware minimisation, such as 0.05; 0 none.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step; 256 probe, 64 finetune.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images a step, of all processes together; 256 probe, 64 finetune.")
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(min=1, help="Parts that these go through the network in, for want of memory; 1.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="finetune: bf16, no (float32), or auto (default): bf16 on a GPU that has it.")
+    ] = None,
+    compiled: Annotated[bool | None, typer.Option("--compile", help="finetune: under torch.compile.")] = None,
+    sync_norms: Annotated[
+        bool | None, typer.Option("--sync-batchnorm", help="finetune: batch norms across processes; GPUs only.")
+    ] = None,
     folds: Annotated[int | None, typer.Option(help="For out-of-sample probabilities; 5 probe, 1 finetune.")] = None,
+    companion: Annotated[
+        list[str] | None,
+        typer.Option(help="probe: loss whose p is averaged in for suggestions; bce; none for none; repeatable."),
+    ] = None,
     planted: Annotated[
-        float | None, typer.Option(help="Share of labels hidden, to calibrate suggestions; 0.1, 0 none.")
+        float | None,
+        typer.Option(
+            help="Share of labels that the last fit does not see, to show what a missing one looks like; 0.1, 0 none."
+        ),
     ] = None,
     hold_out: Annotated[
         float | None, typer.Option(help="Share of training images that choose the best epoch; 0: validation does.")
@@ -97,6 +117,9 @@ def train(
     rand_augment: Annotated[
         int | None, typer.Option(help="finetune: magnitude of RandAugment, 1 to 30; 0 none.")
     ] = None,
+    track: Annotated[
+        list[str] | None, typer.Option(help="Tell tensorboard or mlflow of each epoch; repeatable, none by default.")
+    ] = None,
     labels: Annotated[str, typer.Option(help="Train on corrected or given labels.")] = "corrected",
     seed: Annotated[int | None, typer.Option(help="Of folds, order and initial weights; 0.")] = None,
     resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this stopped run.")] = None,
@@ -107,6 +130,11 @@ def train(
 
     Example: `labelmend train --loss splc --backbone resnet50`
     """
+    if _is_helper():
+        from labelmend_core.training import help_train
+
+        help_train()
+        return
     kinds: dict[str, Literal["given", "corrected"]] = {"given": "given", "corrected": "corrected"}
     if labels not in kinds:
         raise InputError(f"Expected --labels given or corrected, got {labels!r}")
@@ -134,10 +162,16 @@ def train(
         "schedule.patience": patience,
         "schedule.ema_decay": ema,
         "batch_size": batch_size,
+        "accumulate": accumulate,
+        "precision": precision,
+        "compiled": compiled,
+        "sync_norms": sync_norms,
         "folds": folds,
+        "companions": None if not companion else [name for name in companion if name != "none"],
         "planted": planted,
         "unobserved": unobserved,
         "hold_out": 0.0 if papers_protocol else hold_out,
+        "track": track or None,
         "augment.flip": flip,
         "augment.cutout": cutout,
         "augment.rand_augment": rand_augment,
@@ -160,6 +194,11 @@ def train(
     for index, why in list(problems.items())[:3]:
         out.print(f"left out: image {index}: {why}", markup=False)
     answer(_sentence(record, len(problems)), _record(record, problems), as_json)
+
+
+def _is_helper() -> bool:
+    """Whether this process was launched beside another one, which says what to train and writes."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and int(os.environ.get("RANK", "0")) > 0
 
 
 def _is_from_environment(context: typer.Context, name: str) -> bool:

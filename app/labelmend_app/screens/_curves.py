@@ -1,4 +1,4 @@
-"""The curves of a run over its epochs."""
+"""The curves of a run over its epochs, and the gradient of its loss by probability."""
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -24,6 +24,44 @@ def training_curves(metrics: pd.DataFrame) -> list[go.Figure]:
         for title, unit, series in _PANELS
         if not metrics[list(series)].isna().to_numpy().all()
     ]
+
+
+# Of each group of cells: its words, its colour.
+_GROUPS = {
+    "positive": ("given", _charts.PRESENT),
+    "unobserved": ("unobserved", _charts.GIVEN),
+    "absent": ("verified absent", _charts.ABSENT),
+    "flagged": ("unobserved, p once above τ", _charts.SPURIOUS),
+    "planted": ("hidden present (truly missing)", _charts.MISSING),
+}
+
+
+def gradient_curve(gradients: pd.DataFrame) -> go.Figure:
+    """Return the mean gradient of the newest epoch by probability, a line for each group of cells.
+
+    Args:
+        gradients: as in `gradients.parquet`, a row for each epoch, group and bin.
+    """
+    epoch = int(gradients["epoch"].max())
+    newest = gradients[gradients["epoch"] == epoch]
+    figure = go.Figure()
+    for group, (words, colour) in _GROUPS.items():
+        rows = newest[newest["group"] == group].sort_values("p_low")
+        if rows.empty:
+            continue
+        line = go.Scatter(
+            x=(rows["p_low"] + rows["p_high"]) / 2,
+            y=rows["gradient"],
+            customdata=rows[["p_low", "p_high", "count"]],
+            name=words,
+            mode="lines+markers",
+            line={"color": colour, "width": 2},
+            hovertemplate="p %{customdata[0]:.2f} to %{customdata[1]:.2f}: %{y:.3~g}<br>%{customdata[2]:,} cells",
+        )
+        figure.add_trace(line)
+    figure.update_xaxes(title_text="probability p, 0 to 1", range=[0, 1])
+    figure.update_yaxes(title_text="mean dL/dz; below 0 raises p")
+    return _charts.layout(figure, f"Gradient by probability, epoch {epoch + 1}", 300)
 
 
 def _panel(metrics: pd.DataFrame, title: str, unit: str, series: dict[str, str]) -> go.Figure:

@@ -3,9 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
@@ -30,10 +29,15 @@ def table(run_folder: Path, name: str) -> pd.DataFrame | None:
     return _read(run_folder, name, written)
 
 
-def when(moment: datetime, pattern: str = "%Y-%m-%d %H:%M") -> str:
-    """Return a moment as the reader's clock shows it."""
-    zone = st.context.timezone
-    return moment.astimezone(ZoneInfo(zone) if zone else None).strftime(pattern)
+def when(moment: datetime) -> str:
+    """Return a moment in UTC, as *Decisions* and everything that is exported have it.
+
+    Example:
+        >>> from datetime import timedelta, timezone
+        >>> when(datetime(2026, 3, 1, 1, 5, tzinfo=timezone(timedelta(hours=2))))
+        '2026-02-28 23:05 UTC'
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def duration(seconds: float | None) -> str:
@@ -77,7 +81,8 @@ def choose(label: str, names: Mapping[str, str], key: str, first: str) -> str:
     ids = list(names)
     wanted = st.query_params.get(key)
     index = ids.index(first if wanted is None or wanted not in names else wanted)
-    chosen: str = st.selectbox(label, ids, index, format_func=names.__getitem__, key=f"choose_{key}")
+    # Another list for each first run: this one would go on with what it had when a newer run is there.
+    chosen: str = st.selectbox(label, ids, index, format_func=names.__getitem__, key=f"choose_{key}_{first}")
     if chosen != first:
         st.query_params[key] = chosen
     elif wanted is not None:  # so that a page that names no run shows the newest when it is opened again

@@ -10,6 +10,7 @@ import streamlit as st
 
 from labelmend_app.run_options import DEFAULTS
 from labelmend_app.screens import _losses
+from labelmend_core.trackers import is_installed
 from labelmend_core.workspace import Workspace
 
 _MODES = {
@@ -20,6 +21,7 @@ _LABELS = {
     "given": ("As given", "as they were imported"),
     "corrected": ("Corrected", "with all decisions so far, rejected suggestions as verified negatives"),
 }
+_TRACKERS = {"": "none", "tensorboard": "TensorBoard", "mlflow": "MLflow"}
 _FOLDS = {"probe": 5, "finetune": 1}
 _PRETRAINED = "pretrained"
 HEADS = {
@@ -66,6 +68,7 @@ class Choices:
     lr: float | None = None
     batch_size: int | None = None
     seed: int | None = None
+    track: str = ""
 
     def arguments(self) -> list[str]:
         """Return the options of `labelmend train`.
@@ -86,7 +89,7 @@ class Choices:
             value = getattr(self, name)
             if value is not None:
                 options += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
-        return options
+        return [*options, *(["--track", self.track] if self.track else [])]
 
     def problem(self) -> str | None:
         """Return what cannot be right, None when nothing is seen."""
@@ -96,13 +99,18 @@ class Choices:
             return "The loss aam takes cosines: choose the head cosine, ml_decoder or graph."
         if any("=" not in pair for pair in self.backbone_arguments.split()):
             return "Write backbone arguments as name=value with a space between two, such as pad_type=same."
+        if self.track and not is_installed(self.track):
+            return (
+                f"{_TRACKERS[self.track]} is not installed where labelmend runs; pip install "
+                f"'labelmend[{self.track}]' there, or track nothing: the curves are on this screen in any case."
+            )
         if self.weights not in ("", "random", _PRETRAINED) and not Path(self.weights).expanduser().is_file():
             return "There is no file at the path given for the weights, seen from the machine that runs labelmend."
         return None
 
 
-def form(workspace: Workspace) -> Choices | None:
-    """Draw the form, filled in as the run before; return the choices when *Start* is pressed."""
+def form(workspace: Workspace, *, start: str = "Start training") -> Choices | None:
+    """Draw the form, filled in as the run before; return the choices when its button, named `start`, is pressed."""
     last = _last_settings(workspace)
     with st.container(border=True):
         mode, labels = _what(workspace, last)
@@ -114,7 +122,7 @@ def form(workspace: Workspace) -> Choices | None:
         problem = choices.problem()
         if problem:
             st.warning(problem, icon=":material/edit:")
-        started = st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=bool(problem))
+        started = st.button(start, type="primary", icon=":material/play_arrow:", disabled=bool(problem))
         with st.expander("The same as a command"):
             line = ["labelmend", "train", "--workspace", str(workspace.folder), *choices.arguments()]
             st.code(shlex.join(line), language=None, wrap_lines=True)
@@ -243,7 +251,13 @@ def _more(last: Mapping[str, Any]) -> dict[str, Any]:
         optional: list[tuple[str, str, float, float | None, str]] = [
             ("pixel_mean", "Pixel mean", 0.01, mean[0] if mean else None, "that the network was trained with"),
             ("pixel_std", "Pixel deviation", 0.01, std[0] if std else None, "that the network was trained with"),
-            ("planted", "Labels hidden", 0.05, None, "share hidden to calibrate the suggestions; 0.1, 0 hides none"),
+            (
+                "planted",
+                "Labels hidden",
+                0.05,
+                None,
+                "share that the last fit does not see, to show what a missing one looks like; 0.1, 0 none",
+            ),
             ("hold_out", "Held out", 0.05, None, "share of images that choose the best epoch; 0: validation does"),
             ("lr", "Learning rate", 0.0001, None, "the highest of the schedule"),
             ("batch_size", "Images a step", 1, None, "more are faster and need more memory"),
@@ -262,9 +276,18 @@ def _more(last: Mapping[str, Any]) -> dict[str, Any]:
                 key=name,
                 bind="query-params",
             )
+        values["track"] = columns[-1].selectbox(
+            "Tracked in",
+            list(_TRACKERS),
+            format_func=_TRACKERS.__getitem__,
+            key="track",
+            bind="query-params",
+            help="also told of each epoch: TensorBoard, in the folder tensorboard of the workspace, or MLflow, where "
+            "MLFLOW_TRACKING_URI says.",
+        )
     return values
 
 
 def _last_settings(workspace: Workspace) -> Mapping[str, Any]:
-    """Return the settings of the newest run, nothing before the first."""
-    return next((record.settings for record in workspace.runs.all()), {})
+    """Return the settings of the newest run, nothing before the first; one recorded elsewhere is none of ours."""
+    return next((record.settings for record in workspace.runs.all() if record.mode in _MODES), {})

@@ -1,13 +1,26 @@
 """Export: what the decisions change, and the corrected annotations to take home."""
 
 import shlex
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from labelmend_app.export import CHANGES_NAME, changes, exported_annotations, exported_changes, is_one_file
+from labelmend_app.api import workspace_key
+from labelmend_app.export import (
+    CHANGES_NAME,
+    changes,
+    changes_as_csv,
+    changes_as_json,
+    exported_annotations,
+    exported_name,
+    is_one_file,
+    writable_formats,
+)
+from labelmend_app.report import report_page
+from labelmend_app.screens._fiftyone import fiftyone
 from labelmend_core.ledger import Policy, decided_by
 from labelmend_core.workspace import Workspace
 from labelmend_datasets.formats import FORMATS
@@ -18,6 +31,8 @@ _MEANING = {
     Policy.MAJORITY: "more reviewers than on the other side",
     Policy.UNANIMOUS: "every reviewer who answered agrees",
 }
+_ALL = "all"
+_ROW_HEIGHT, _CHOICE_WIDTH = 64, 480  # px
 _KINDS = {
     "Labels added": (("unobserved", "absent"), "present"),
     "Labels removed": (("present",), "absent"),
@@ -39,21 +54,60 @@ def render(workspace: Workspace) -> None:
     )
     frame = changes(workspace, policy)
     _numbers(workspace, frame, policy)
-    _downloads(workspace, policy)
+    _downloads(workspace, frame, policy)
+    fiftyone(workspace)
     if frame.empty:
         st.info("No label changes yet: answer some suggestions on the **Review** screen and come back.")
         return
     st.subheader("What changes", anchor=False)
     _by_class(frame)
+    _preview(workspace, frame)
+
+
+def _preview(workspace: Workspace, frame: pd.DataFrame) -> None:
+    """Draw the changes of one class or of all, with their pictures; the browser loads those that it shows."""
+    shown = _of_class(workspace, frame)
+    place = {image_id: index for index, image_id in enumerate(workspace.dataset.image_ids)}
+    key = workspace_key(workspace)
+    pictures = [f"/api/thumbnail/{place[image]}?side=160&workspace={key}" for image in shown["image"]]
+    table = shown.reset_index(drop=True)
+    table.insert(0, "picture", pictures)
+    table = table[["picture", "class", "before", "after", "image", "reviewer", "adjudicated", "decided_at"]]
+    st.caption(f"{len(shown):,} of {len(frame):,} changes." if len(shown) < len(frame) else f"{len(frame):,} changes.")
     st.dataframe(
-        frame,
+        table,
         hide_index=True,
-        height="content" if len(frame) < 15 else 520,
+        row_height=_ROW_HEIGHT,
+        height="content" if len(table) < 10 else 640,
         column_config={
-            **{name: name.capitalize() for name in ("image", "class", "before", "after", "reviewer")},
+            **{name: name.capitalize() for name in ("image", "before", "after", "reviewer")},
+            "picture": st.column_config.ImageColumn("Picture", width="small"),
+            "class": st.column_config.TextColumn("Class", width="medium"),
+            "adjudicated": st.column_config.CheckboxColumn("Settled", help="Given on the Conflicts screen."),
             "decided_at": st.column_config.DatetimeColumn("Decided (UTC)", format="YYYY-MM-DD HH:mm:ss"),
         },
     )
+
+
+def _of_class(workspace: Workspace, frame: pd.DataFrame) -> pd.DataFrame:
+    """Draw the choice of a class, which the address keeps by its index, and return its changes."""
+    names, counts = workspace.dataset.class_names, frame["class"].value_counts()
+    index = {name: k for k, name in enumerate(names)}
+    classes = [_ALL, *(str(index[name]) for name in counts.index)]
+    wanted = st.query_params.get("class", _ALL)
+    chosen = st.selectbox(
+        "Class",
+        classes,
+        classes.index(wanted) if wanted in classes else 0,
+        format_func=lambda k: "all classes" if k == _ALL else f"{names[int(k)]} ({counts[names[int(k)]]:,})",
+        key="export_class",
+        width=_CHOICE_WIDTH,
+    )
+    if chosen == _ALL:
+        st.query_params.pop("class", None)
+        return frame
+    st.query_params["class"] = chosen
+    return frame[frame["class"] == names[int(chosen)]]
 
 
 def count_kinds(frame: pd.DataFrame) -> dict[str, int]:
@@ -71,35 +125,49 @@ def _numbers(workspace: Workspace, frame: pd.DataFrame, policy: Policy) -> None:
         column.metric(title, f"{number:,}")
 
 
-def _downloads(workspace: Workspace, policy: Policy) -> None:
-    """The files are made when the button is pressed, so that opening the screen costs nothing."""
-    source = workspace.settings.source
-    name = source if is_one_file(workspace) else f"{Path(source).stem}_corrected.zip"
-    row = st.container(horizontal=True)
-    row.download_button(
-        "Corrected annotations",
-        partial(exported_annotations, workspace, policy),
+def _downloads(workspace: Workspace, frame: pd.DataFrame, policy: Policy) -> None:
+    """The files are made when a button is pressed, so that opening the screen costs nothing."""
+    formats = writable_formats(workspace)
+    chosen = st.selectbox(
+        "Format of the annotations",
+        list(formats),
+        format_func=lambda name: FORMATS[name].title,
+        key="format",
+        bind="query-params",
+        width=_CHOICE_WIDTH,
+    )
+    st.caption(formats[chosen])
+    name = exported_name(workspace, chosen)
+    one_file = is_one_file(workspace, chosen)
+    stem = Path(CHANGES_NAME).stem
+    with st.container(horizontal=True):
+        _download(
+            "Corrected annotations",
+            partial(exported_annotations, workspace, policy, chosen),
+            name if one_file else f"{Path(name).stem}_corrected.zip",
+            icon="download",
+            first=True,
+        )
+        _download("Changes as CSV", partial(changes_as_csv, frame), CHANGES_NAME, icon="table")
+        _download("Changes as JSON", partial(changes_as_json, frame), f"{stem}.json", icon="data_object")
+        report = partial(report_page, workspace, policy)
+        _download("Report", lambda: report().encode("utf-8"), "labelmend_report.html", icon="description")
+    st.caption("This command writes the same annotations into exports/corrected in the workspace's folder:")
+    line = ["labelmend", "export", "--workspace", str(workspace.folder.resolve()), "--policy", policy.value]
+    if chosen != workspace.settings.format:
+        line += ["--format", chosen]
+    st.code(shlex.join(line), language="bash")
+
+
+def _download(label: str, make: Callable[[], bytes], name: str, *, icon: str, first: bool = False) -> None:
+    st.download_button(
+        label,
+        make,
         file_name=name,
         mime="application/octet-stream",
-        type="primary",
-        icon=":material/download:",
+        type="primary" if first else "secondary",
+        icon=f":material/{icon}:",
         on_click="ignore",
-    )
-    row.download_button(
-        "Changes as CSV",
-        partial(exported_changes, workspace, policy),
-        file_name=CHANGES_NAME,
-        mime="text/csv",
-        icon=":material/table:",
-        on_click="ignore",
-    )
-    st.caption(
-        f"Format: {FORMATS[workspace.settings.format].title}, as it came. "
-        "This command writes the same into exports/corrected in the workspace's folder:"
-    )
-    st.code(
-        f"labelmend export --workspace {shlex.quote(str(workspace.folder.resolve()))} --policy {policy.value}",
-        language="bash",
     )
 
 

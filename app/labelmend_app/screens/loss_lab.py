@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from labelmend_app.components.figure_bar import figure_bar
+from labelmend_app.export import safe_csv
 from labelmend_app.screens import _charts, _lab_figure, _lab_settings, _runs
 from labelmend_app.screens._lab_curves import Curve, View, table
 from labelmend_app.screens._lab_figure import Measured
@@ -104,7 +105,7 @@ def _figure(curves: Sequence[Curve], view: View, run: Measured | None) -> None:
             figure_bar(_CHART, _FILE, frames=run.epochs, frame=run.epoch, on_frame=lambda e: _stop_at(e, run))
         st.download_button(
             "CSV",
-            lambda: rows_of(curves, view, run).to_csv(index=False),
+            lambda: safe_csv(rows_of(curves, view, run)),
             f"{_FILE}.csv",
             "text/csv",
             key="lab_csv",

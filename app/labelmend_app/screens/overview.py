@@ -1,6 +1,5 @@
 """Overview: what was given, what is suspected, what was answered, and what to do next."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,16 +8,17 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
-from scipy import sparse
 
 from labelmend_app import jobs
+from labelmend_app.class_counts import Counts, class_counts, together
+from labelmend_app.remaining import about, remaining_columns, remaining_sentences
 from labelmend_app.screens import _charts
-from labelmend_core.ledger import replay, standing
-from labelmend_core.types import PRESENT, LabelMatrix, Verdict
-from labelmend_core.workspace import DATABASE, Workspace
+from labelmend_app.screens._retrain import retrain
+from labelmend_core.types import LabelMatrix
+from labelmend_core.workspace import Workspace
 
-MOST_CLASSES = 60  # more rows than this cannot be told apart in a heat map
 _CHART_CLASSES = 30
+_LEVEL = 100  # letters below the heat map that fit side by side
 _COUNTS = {
     "given": "Given labels",
     "negatives": "Verified absent",
@@ -29,29 +29,14 @@ _COUNTS = {
 }
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Everything that the screen shows.
-
-    Attributes:
-        table: a row for each class: name and the columns of `_COUNTS`, in numbers of images.
-        decisions: standing decisions (skips left out).
-        corrections: cells in which the corrected labels differ from the given ones in meaning (1 or not 1).
-        run_id: the run whose suggestions are counted, None when there is none.
-    """
-
-    table: pd.DataFrame
-    decisions: int
-    corrections: int
-    run_id: str | None
-
-
 def render(workspace: Workspace) -> None:
     """Draw the screen."""
     st.title("Overview")
     counts = _counts(workspace, *_version(workspace))
     _numbers(workspace, counts)
     _next_step(workspace, counts)
+    retrain(workspace)
+    _remaining(counts)
     _unreadable(workspace)
     with st.container(horizontal=True, gap="medium"):  # side by side where there is room for both
         with st.container(width=_charts.PANEL_WIDTH):
@@ -60,61 +45,9 @@ def render(workspace: Workspace) -> None:
             _together(workspace)
 
 
-def class_counts(workspace: Workspace) -> Counts:
-    """Count labels, suggestions of the newest run that has some, and decisions, by class."""
-    given = workspace.dataset.given_labels
-    events = workspace.ledger.decisions()
-    corrected = replay(given, events)
-    run_id = workspace.queue.latest_run()
-    table = pd.DataFrame(
-        {
-            "name": list(workspace.dataset.class_names),
-            "given": given.positives_per_class(),
-            "negatives": corrected.negatives_per_class(),
-            **dict.fromkeys(("missing", "spurious", "answered", "open"), 0),
-        }
-    )
-    if run_id is not None:
-        for row in workspace.queue.counts(run_id).itertuples():
-            table.loc[row.class_index, row.kind] += row.suggested
-            table.loc[row.class_index, "answered"] += row.suggested - row.open
-            table.loc[row.class_index, "open"] += row.open
-    rows, classes = given.changed_cells(corrected)
-    before, after = given.values(rows, classes), corrected.values(rows, classes)
-    return Counts(
-        table=table,
-        decisions=sum(event.verdict is not Verdict.SKIP for event in standing(events)),
-        corrections=int(((before == PRESENT) != (after == PRESENT)).sum()),
-        run_id=run_id,
-    )
-
-
-def together(labels: LabelMatrix, most: int = MOST_CLASSES) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the `most` most frequent classes, most frequent first, and in how many images each two occur together.
-
-    Args:
-        labels: (N, K).
-        most: how many classes at most.
-
-    Returns:
-        Class indices (M,) and counts (M, M), symmetric; the diagonal holds the positives of each class.
-    """
-    positives = labels.positives_per_class()
-    chosen = np.argsort(-positives, kind="stable")[:most]
-    chosen = chosen[positives[chosen] > 0]
-    rows, columns, values = labels.cells()
-    present = values == PRESENT
-    shape = labels.shape
-    matrix = sparse.csr_array((np.ones(present.sum(), np.int64), (rows[present], columns[present])), shape=shape)
-    matrix = matrix[:, chosen]
-    return chosen, np.asarray((matrix.T @ matrix).toarray(), dtype=np.int64)
-
-
 def _version(workspace: Workspace) -> tuple[str, int, tuple[int, ...]]:
     """Return a key that changes whenever the database does: a decision, a suggestion, a run."""
-    files = [workspace.folder / (DATABASE + suffix) for suffix in ("", "-wal")]
-    stamps = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
-    return str(workspace.folder.resolve()), workspace.ledger.count(), stamps
+    return str(workspace.folder.resolve()), workspace.ledger.count(), workspace.change_stamp()
 
 
 @st.cache_data(show_spinner="Counting labels …", max_entries=4)
@@ -164,7 +97,8 @@ def _next_step(workspace: Workspace, counts: Counts) -> None:
         )
     elif still_open:
         st.info(
-            f"Next: open **Review**. {still_open:,} of {suggested:,} suggestions of run `{counts.run_id}` are open.",
+            f"Next: open **Review**. {still_open:,} of {suggested:,} suggestions of run `{counts.run_id}` are open, "
+            f"with about {about(counts.expected)} errors among them.",
             icon=":material/arrow_forward:",
         )
     else:
@@ -173,6 +107,12 @@ def _next_step(workspace: Workspace, counts: Counts) -> None:
             "labels for new suggestions, or **Export**.",
             icon=":material/done_all:",
         )
+
+
+def _remaining(counts: Counts) -> None:
+    """Say how many errors are left, from the cells that the review asks at random."""
+    if counts.left:
+        st.info("\n\n".join(remaining_sentences(counts.left)), icon=":material/flag:")
 
 
 def _unreadable(workspace: Workspace) -> None:
@@ -193,7 +133,8 @@ def _classes(counts: Counts) -> None:
         st.caption(f"Numbers of images. Suspected: suggestions of run {counts.run_id}.")
     else:
         st.caption("Numbers of images. Suspected labels appear once a run has made suggestions.")
-    table = counts.table.iloc[_most_suspected(counts.table)].rename(columns={"name": "Class", **_COUNTS})
+    table = counts.table.assign(**remaining_columns(counts.left))
+    table = table.iloc[_most_suspected(counts.table)].rename(columns={"name": "Class", **_COUNTS})
     whole = {label: st.column_config.NumberColumn(format="localized") for label in _COUNTS.values()}
     st.dataframe(
         table,
@@ -228,6 +169,7 @@ def _class_chart(counts: Counts) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.25)
     figure.update_yaxes(autorange="reversed", **_charts.class_ticks(list(shown["name"])))
     figure.update_yaxes(title_text="Class", col=1)
+    figure.update_xaxes(tickformat=",d")  # as the table has it
     figure.update_xaxes(title_text="Images with the given label", col=1)
     figure.update_xaxes(title_text="Images with a suspected error", col=2)
     few = f", the {len(shown)} with most suspected errors" if len(counts.table) > len(shown) else ""
@@ -282,6 +224,7 @@ def _pair_chart(names: list[str], counts: NDArray[np.int64]) -> go.Figure:
     figure = go.Figure(heat)
     for update in (figure.update_xaxes, figure.update_yaxes):
         update(showgrid=False, zeroline=False)
-    figure.update_xaxes(title_text="… that also carry the class", tickangle=-45, **_charts.class_ticks(names, 18))
+    angle = 0 if len(names) * max(map(len, names)) <= _LEVEL else -45
+    figure.update_xaxes(title_text="… that also carry the class", tickangle=angle, **_charts.class_ticks(names, 18))
     figure.update_yaxes(title_text="Images with the class …", autorange="reversed", **_charts.class_ticks(names, 18))
     return _charts.layout(figure, "Given labels: classes in the same image", 18 * len(names) + 240, legend=False)

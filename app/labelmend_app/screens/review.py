@@ -1,32 +1,20 @@
 """Review: choose a class and a kind of error, then answer its suggestions picture by picture."""
 
-import getpass
-from dataclasses import dataclass
-
 import pandas as pd
 import streamlit as st
 
 from labelmend_app.api import THUMBNAIL_SIDES, workspace_key
-from labelmend_app.components.review_grid import ReviewQueue, review_grid
+from labelmend_app.components.review_grid import Actions, ReviewQueue, review_grid
+from labelmend_app.picked_queue import ALL, PickedQueue, picked_queue, read_pick
+from labelmend_app.screens._modes import is_blind, is_by_image, set_by_image, take_blind, take_by
+from labelmend_app.screens._pick import choose_pick, said
+from labelmend_app.screens._queue_table import all_classes
+from labelmend_app.screens._queues import Choice, choose_class, choose_kind, following, go, read_choice, read_queues
+from labelmend_app.screens._reviewer import choose_reviewer, current_reviewer
+from labelmend_core.detection import Outlook
 from labelmend_core.ledger import Status
 from labelmend_core.types import Kind
 from labelmend_core.workspace import Workspace
-
-KIND_PARAMETER, CLASS_PARAMETER = "kind", "class"
-_KIND_TITLE = {Kind.MISSING: "Missing labels", Kind.SPURIOUS: "Spurious labels"}
-_KIND_MEANING = {
-    Kind.MISSING: "The image is not labelled so, and the model thinks that it should be.",
-    Kind.SPURIOUS: "The image is labelled so, and the model thinks that it should not be.",
-}
-_TABLE = "review_table"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the address asks for; `class_index` is None on the table of all classes."""
-
-    kind: Kind
-    class_index: int | None
 
 
 def render(workspace: Workspace) -> None:
@@ -35,52 +23,16 @@ def render(workspace: Workspace) -> None:
     if run_id is None:
         _nothing_suggested(workspace)
         return
-    queues = read_queues(workspace, run_id)
-    choice = read_choice(queues)
-    if choice.class_index is None:
-        _all_classes(queues, choice.kind)
+    second = workspace.double_review.of(current_reviewer())
+    picked = picked_queue(workspace, run_id, read_pick(st.query_params, run_id, workspace.selections), second=second)
+    queues = read_queues(workspace, run_id, picked)
+    choice = read_choice(queues, {int(k) for k in picked.outlook.ranking.classes})
+    if is_by_image():
+        _by_image(workspace, run_id, picked, choice)
+    elif choice.class_index is None:
+        all_classes(workspace, run_id, picked, queues, choice.kind)
     else:
-        _one_queue(workspace, queues, choice)
-
-
-def read_queues(workspace: Workspace, run_id: str) -> list[ReviewQueue]:
-    """Return the queues of a run, the one with the most errors to be expected first."""
-    names = workspace.dataset.class_names
-    counts = workspace.queue.counts(run_id).sort_values(["expected", "class_index"], ascending=[False, True])
-    return [
-        ReviewQueue(
-            run_id=run_id,
-            class_index=int(row.class_index),
-            class_name=names[int(row.class_index)],
-            kind=Kind(row.kind),
-            n_suggested=int(row.suggested),
-            n_open=int(row.open),
-            expected=float(row.expected),
-        )
-        for row in counts.itertuples()
-    ]
-
-
-def read_choice(queues: list[ReviewQueue]) -> Choice:
-    """Return what the address asks for; what it names wrongly is as good as not named."""
-    named = st.query_params.get(KIND_PARAMETER, "")
-    kind = Kind(named) if named in tuple(Kind) else _first_open_kind(queues)
-    text = st.query_params.get(CLASS_PARAMETER, "")
-    known = {queue.class_index for queue in queues}
-    class_index = int(text) if text.isascii() and text.isdigit() and int(text) in known else None
-    return Choice(kind, class_index)
-
-
-def following(queues: list[ReviewQueue], choice: Choice) -> ReviewQueue | None:
-    """Return the queue to go on with: the next best open one of this kind, else of the other kind."""
-    others = [queue for queue in queues if queue.n_open and queue.class_index != choice.class_index]
-    same_kind = [queue for queue in others if queue.kind is choice.kind]
-    other_kind = [queue for queue in queues if queue.n_open and queue.kind is not choice.kind]
-    return next(iter(same_kind or other_kind), None)
-
-
-def _first_open_kind(queues: list[ReviewQueue]) -> Kind:
-    return next((queue.kind for queue in queues if queue.n_open), Kind.MISSING)
+        _one_queue(workspace, run_id, picked, queues, choice)
 
 
 def _nothing_suggested(workspace: Workspace) -> None:
@@ -91,144 +43,79 @@ def _nothing_suggested(workspace: Workspace) -> None:
         st.info("No suggestions yet: train a model on the **Train** screen, or run **labelmend train** first.")
 
 
-def _all_classes(queues: list[ReviewQueue], kind: Kind) -> None:
-    st.title("Review")
-    n_open = sum(queue.n_open for queue in queues)
-    if not n_open:
-        st.success(
-            "Every suggestion is answered. Train again on the corrected labels to find what is still hidden, "
-            "or take the annotations home on the **Export** screen."
-        )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        _choose_kind(queues, kind)
-        _choose_class(queues, Choice(kind, None))
-    st.caption(f"{_KIND_MEANING[kind]} Choose a class to review it.")
-    shown = [queue for queue in queues if queue.kind is kind]
-    if not shown:
-        st.info("There are no suggestions of this kind.")
-        return
-    st.dataframe(
-        queue_table(shown),
-        key=_TABLE,
-        hide_index=True,
-        height="content" if len(shown) < 20 else 760,
-        on_select=lambda: _open_row(shown),
-        selection_mode="single-cell",
-        column_config={
-            "Suggested": st.column_config.NumberColumn(help="Suggestions of the newest run."),
-            "Open": st.column_config.NumberColumn(help="Not yet answered; a skipped one stays open."),
-            "Answered": st.column_config.ProgressColumn(max_value=100, format="%.0f %%"),
-            "Errors expected": st.column_config.NumberColumn(
-                help="How many of the open suggestions should turn out right.", format="%.0f"
-            ),
-            "Likely right": st.column_config.ProgressColumn(
-                help="Share of the open suggestions that should turn out right.",
-                max_value=100,
-                format="%.0f %%",
-            ),
-        },
-    )
-
-
-def queue_table(queues: list[ReviewQueue]) -> pd.DataFrame:
-    """Return what the table of queues shows, one row a queue."""
-    return pd.DataFrame(
-        {
-            "Class": [queue.class_name for queue in queues],
-            "Open": [queue.n_open for queue in queues],
-            "Likely right": [100 * queue.expected / queue.n_open if queue.n_open else None for queue in queues],
-            "Errors expected": [queue.expected for queue in queues],
-            "Suggested": [queue.n_suggested for queue in queues],
-            "Answered": [100 - 100 * queue.n_open / queue.n_suggested for queue in queues],
-        }
-    )
-
-
-def _open_row(shown: list[ReviewQueue]) -> None:
-    selection = st.session_state[_TABLE].selection
-    if selection.cells:
-        queue = shown[selection.cells[0][0]]
-        _go(queue.kind, queue.class_index)
-
-
-def _one_queue(workspace: Workspace, queues: list[ReviewQueue], choice: Choice) -> None:
+def _one_queue(
+    workspace: Workspace, run_id: str, picked: PickedQueue, queues: list[ReviewQueue], choice: Choice
+) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
-    row.button("All classes", icon=":material/arrow_back:", on_click=_go, args=(choice.kind, None))
+    row.button("All classes", icon=":material/arrow_back:", on_click=go, args=(choice.kind, None))
     with row:
-        _choose_kind(queues, choice.kind)
-        _choose_class(queues, choice)
+        choose_kind(queues, choice.kind)
+        choose_class(queues, choice)
+        if not is_blind():
+            choose_pick(workspace, run_id, picked)
+        reviewer = choose_reviewer(workspace)
+    queue = _chosen_queue(workspace, run_id, queues, choice)
+    elsewhere = picked.answered - (queue.n_suggested - queue.n_open)
     review_grid(
-        _chosen_queue(workspace, queues, choice),
+        queue,
         workspace_key=workspace_key(workspace),
-        reviewer=_user(),
+        reviewer=reviewer,
         sides=THUMBNAIL_SIDES,
         following=following(queues, choice),
-        on_next=_take_next,
+        actions=_ACTIONS,
+        pick=picked.pick.parameters(run_id),
+        picked=None if picked.pick == ALL else (f"{picked.pick.name()}: {said(picked)}", elsewhere),
+        blind=is_blind(),
+        expects="reject" if not is_blind() and mostly_wrong(picked.outlook, queue) else "accept",
+        decided_elsewhere=workspace.cells.newest_of_many(),
     )
 
 
-def _chosen_queue(workspace: Workspace, queues: list[ReviewQueue], choice: Choice) -> ReviewQueue:
+def mostly_wrong(outlook: Outlook, queue: ReviewQueue) -> bool:
+    """Return whether fewer than half of the open suggestions of a queue should turn out right.
+
+    Without the cells of the audit sample, as the page shows it.
+    """
+    named = pd.DataFrame({"class_index": [queue.class_index], "kind": [queue.kind]})
+    here = outlook.open & (outlook.ranking.queue == outlook.ranking.queues(named)[0])
+    return bool(here.any() and outlook.probability[here].mean() < 0.5)
+
+
+def _by_image(workspace: Workspace, run_id: str, picked: PickedQueue, choice: Choice) -> None:
+    """Draw the review one image at a time; the class in the address is the one to come back to."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Class by class", icon=":material/arrow_back:", on_click=set_by_image, args=(False,))
+        if not is_blind():
+            choose_pick(workspace, run_id, picked)
+        reviewer = choose_reviewer(workspace)
+    n_open = int(picked.queues["open"].sum())
+    review_grid(
+        ReviewQueue(run_id, 0, "", choice.kind, picked.suggested, n_open, float(n_open)),
+        workspace_key=workspace_key(workspace),
+        reviewer=reviewer,
+        sides=THUMBNAIL_SIDES,
+        following=None,
+        actions=_ACTIONS,
+        pick=picked.pick.parameters(run_id),
+        by="image",
+        blind=is_blind(),
+        decided_elsewhere=workspace.cells.newest_of_many(),
+    )
+
+
+def _chosen_queue(workspace: Workspace, run_id: str, queues: list[ReviewQueue], choice: Choice) -> ReviewQueue:
     for queue in queues:
         if (queue.kind, queue.class_index) == (choice.kind, choice.class_index):
             return queue
     assert choice.class_index is not None
     name = workspace.dataset.class_names[choice.class_index]
-    return ReviewQueue(queues[0].run_id, choice.class_index, name, choice.kind, 0, 0, 0.0)
-
-
-def _choose_kind(queues: list[ReviewQueue], kind: Kind) -> None:
-    n_open = {kind: sum(queue.n_open for queue in queues if queue.kind is kind) for kind in Kind}
-    st.session_state["review_kind"] = kind
-    st.segmented_control(
-        "Kind",
-        list(Kind),
-        key="review_kind",
-        required=True,
-        format_func=lambda kind: f"{_KIND_TITLE[kind]} ({n_open[kind]:,} open)",
-        on_change=lambda: _go(st.session_state["review_kind"], _class_in_address()),
-        label_visibility="collapsed",
-    )
-
-
-def _choose_class(queues: list[ReviewQueue], choice: Choice) -> None:
-    n_open = {queue.class_index: queue.n_open for queue in queues if queue.kind is choice.kind}
-    names = {queue.class_index: queue.class_name for queue in queues}
-    st.session_state["review_class"] = choice.class_index
-    st.selectbox(
-        "Class",
-        sorted(names, key=lambda k: (-n_open.get(k, 0), k)),
-        key="review_class",
-        format_func=lambda k: f"{names[k]} ({n_open.get(k, 0):,} open)",
-        on_change=lambda: _go(choice.kind, st.session_state["review_class"]),
-        index=None,
-        placeholder="Choose a class",
-        label_visibility="collapsed",
-        width=320,
-    )
-
-
-def _class_in_address() -> str | None:
-    return st.query_params.get(CLASS_PARAMETER)
+    return ReviewQueue(run_id, choice.class_index, name, choice.kind, 0, 0, 0.0)
 
 
 def _take_next() -> None:
     taken = st.session_state["review_grid"].next
     if taken is not None:
-        _go(Kind(taken["kind"]), int(taken["class_index"]))
+        go(Kind(taken["kind"]), int(taken["class_index"]))
 
 
-def _go(kind: Kind, class_index: int | str | None) -> None:
-    """Write the choice into the address, so that a reload and a bookmark lead back to it."""
-    st.query_params[KIND_PARAMETER] = kind.value
-    if class_index is None:
-        st.query_params.pop(CLASS_PARAMETER, None)
-    else:
-        st.query_params[CLASS_PARAMETER] = str(class_index)
-
-
-def _user() -> str:
-    """Return the name of whoever is logged in; a container may run under an id without one."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "reviewer"
+_ACTIONS = Actions(on_next=_take_next, on_by=take_by, on_blind=take_blind)

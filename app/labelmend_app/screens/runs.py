@@ -9,7 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from labelmend_app.effect import read_effect
 from labelmend_app.screens import _charts, _runs
+from labelmend_app.screens._effect import effect
 from labelmend_core.ledger import RunRecord
 from labelmend_core.workspace import Workspace
 
@@ -36,10 +38,11 @@ def render(workspace: Workspace) -> None:
         height=min(35 * len(records) + 38, 320),
         column_config=_columns(),
     )
-    before, after = _choose(records)
+    before, after = _choose(workspace, records)
     if before is None:
         st.info("A second run to compare with will appear here: retrain on the corrected labels under **Train**.")
     _metrics(before, after)
+    effect(workspace, after)
     with st.container(horizontal=True, gap="medium"):  # side by side where there is room for both
         with st.container(width=_charts.PANEL_WIDTH):
             _classes(workspace, before, after)
@@ -105,15 +108,21 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def _choose(records: list[RunRecord]) -> tuple[RunRecord | None, RunRecord]:
-    """Draw the two lists and return the runs, by default the newest two that have metrics."""
+def _choose(workspace: Workspace, records: list[RunRecord]) -> tuple[RunRecord | None, RunRecord]:
+    """Draw the two lists and return the runs, by default the newest that has metrics and what it is compared with.
+
+    That is the run whose review it learned from, else the one before it.
+    """
     names = _runs.names(records)
     measured = [r.run_id for r in records if r.metrics] or list(names)
     left, right = st.columns(2)
     with right:
         after = _runs.choose("After", names, "after", first=measured[0])
     with left:
+        reviewed = read_effect(workspace.run_folder(after))
         first = measured[1] if len(measured) > 1 else _NOTHING
+        if reviewed is not None and reviewed.before in names:
+            first = reviewed.before
         before = _runs.choose("Before", {_NOTHING: "nothing", **names}, "before", first=first)
     by_id = {r.run_id: r for r in records}
     return by_id.get(before), by_id[after]

@@ -6,6 +6,7 @@ import pytest
 import typer
 
 from labelmend_app.cli import app
+from labelmend_app.cli._common import FORMAT_HELP
 from labelmend_datasets.formats import FORMATS
 
 TWO_EPOCHS = ("--epochs", "2")
@@ -27,7 +28,9 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(_commands()) - {"review", "bench"}))
 def test_every_command_ends_in_json_when_asked(name: str) -> None:
-    assert any("--json" in parameter.opts for parameter in _commands()[name].params)
+    command = _commands()[name]
+    for leaf in getattr(command, "commands", {name: command}).values():
+        assert any("--json" in parameter.opts for parameter in leaf.params)
 
 
 @pytest.mark.parametrize("kind", ["drop", "single", "spurious"])
@@ -92,9 +95,41 @@ def test_a_report_is_one_file_with_every_name_escaped(labelmend, scenes) -> None
     labelmend("train", *TWO_EPOCHS, "--folds", "2")
     labelmend("suggest")
     path = labelmend.folder / "report.html"
-    assert labelmend("report", path).code == 0
+    assert labelmend("report", "--out", path).code == 0
     page = path.read_text(encoding="utf-8")
     assert hostile not in page
     assert "&lt;img src=x" in page
     assert "hill" in page
-    assert "http" not in page
+    assert "://" not in page
+
+    refused = labelmend("report", "--out", path)
+    assert refused.code == 2
+    assert "--force" in refused.err
+    assert labelmend("report", path, "--force", "--json").json == {"file": str(path), "bytes": path.stat().st_size}
+    assert labelmend("report", path, "--out", path).code == 2
+
+
+def test_export_writes_a_new_table_when_asked(imported, scenes) -> None:
+    folder = imported.folder / "out"
+    done = imported("export", folder, "--format", "csv", "--json")
+    assert done.code == 0, done.err
+    assert done.json["format"] == "csv"
+    again = FORMATS["csv"].read(folder / "labels_csv.csv", classes=scenes.classes)
+    assert again.given_labels == scenes.given
+    wrong = imported("export", folder, "--format", "voc")
+    assert wrong.code == 2
+    assert "csv-wide" in wrong.err
+
+
+def test_the_help_names_every_format() -> None:
+    assert f"{', '.join(FORMATS)}, or auto: told by the content." == FORMAT_HELP
+
+
+def test_export_makes_a_folder_to_train_on_elsewhere(imported, scenes) -> None:
+    folder = imported.folder / "to_train_on"
+    done = imported("export", "--training-folder", folder, "--json")
+    assert done.json["training_folder"] == str(folder)
+    table = pd.read_csv(folder / "train" / "metadata.csv").set_index("file_name")
+    assert (table.to_numpy() == scenes.given.dense()).all()
+    assert all((folder / "train" / name).is_file() for name in table.index)
+    assert imported("export", "--training-folder", folder).code == 2

@@ -51,6 +51,10 @@ def test_a_second_import_does_not_touch_the_first(imported, scenes) -> None:
     assert (imported.workspace / "labelmend.toml").read_bytes() == before
 
 
+def test_the_review_lets_other_machines_in_only_with_a_token_or_a_log_in(imported) -> None:
+    _refused(imported("review", "--no-open", "--host", "0.0.0.0"), "0.0.0.0", "--token", "[auth]")
+
+
 @pytest.mark.parametrize("command", ["train", "suggest", "status", "export", "report", "review"])
 def test_without_a_workspace_every_command_says_how_to_make_one(labelmend, command: str) -> None:
     _refused(labelmend(command), "labelmend import", "labelmend.toml")

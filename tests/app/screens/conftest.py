@@ -1,17 +1,13 @@
 """A small workspace with real images, hostile class names and runs in the layout that training writes."""
 
-import base64
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from labelmend_core.ledger import Status
 from labelmend_core.run_folder import RunFolder
@@ -121,44 +117,3 @@ def decide(workspace: Workspace) -> Callable[[int, int, Verdict], None]:
         workspace.ledger.append([Decision("test", seq, image, class_index, verdict, "ann", datetime.now(UTC))])
 
     return append
-
-
-@pytest.fixture
-def open_screen(workspace: Workspace) -> Callable[..., AppTest]:
-    """Draw a screen as a fresh page would, with the given query parameters."""
-
-    def draw(screen: str, **query: str | list[str]) -> AppTest:
-        page = AppTest.from_function(_script, args=(str(workspace.folder), screen), default_timeout=60)
-        for name, value in query.items():
-            page.query_params[name] = value
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    return draw
-
-
-@pytest.fixture
-def charts() -> Callable[[AppTest], list[dict[str, Any]]]:
-    """Return the plotly figures of a page as plain values."""
-
-    def of(page: AppTest) -> list[dict[str, Any]]:
-        return [json.loads(chart.proto.spec, object_hook=_decoded) for chart in page.get("plotly_chart")]
-
-    return of
-
-
-def _decoded(value: dict[str, Any]) -> Any:
-    """Plotly sends numbers as base64."""
-    if "bdata" in value:
-        return np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"]).tolist()
-    return value
-
-
-def _script(folder: str, screen: str) -> None:
-    import importlib
-    from pathlib import Path
-
-    from labelmend_core.workspace import Workspace
-
-    importlib.import_module(f"labelmend_app.screens.{screen}").render(Workspace.open(Path(folder)))

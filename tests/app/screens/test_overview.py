@@ -2,12 +2,11 @@
 
 import json
 
-import numpy as np
 import pytest
 
-from labelmend_app.screens.overview import class_counts, together
+from labelmend_app.class_counts import class_counts
 from labelmend_core.ledger import Status
-from labelmend_core.types import LabelMatrix, Verdict
+from labelmend_core.types import Verdict
 
 
 def numbers(page):
@@ -97,18 +96,3 @@ def test_classes_named_like_numbers_keep_their_own_place_in_the_chart(open_scree
     axis = chart["layout"]["yaxis"]
     assert axis["tickvals"] == [0, 1, 2, 3]
     assert axis["ticktext"][2] == "3"
-
-
-def test_classes_that_occur_together_match_a_naive_count():
-    labels = np.random.default_rng(0).integers(-1, 2, (40, 7))
-    chosen, counts = together(LabelMatrix.from_dense(labels), most=5)
-    positive = labels == 1
-    assert chosen.tolist() == np.argsort(-positive.sum(0), kind="stable")[:5].tolist()
-    naive = [[(positive[:, a] & positive[:, b]).sum() for b in chosen] for a in chosen]
-    assert counts.tolist() == naive
-
-
-def test_classes_without_a_label_are_left_out_of_the_pairs():
-    chosen, counts = together(LabelMatrix.from_dense([[0, 1, -1], [0, 1, -1]]))
-    assert chosen.tolist() == [1]
-    assert counts.tolist() == [[2]]

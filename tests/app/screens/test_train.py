@@ -1,5 +1,6 @@
 """The form of a run, and what is shown while one runs, after it ended and when it failed."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -8,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labelmend_app import jobs
+from labelmend_app import job_queue, jobs
 from labelmend_app.screens import _train_form
 from labelmend_app.screens._curves import training_curves
 from labelmend_app.screens._train_form import Choices
 from labelmend_core.ledger import Status
 from labelmend_core.losses import LOSSES
 from labelmend_core.models.heads import HEADS
+from labelmend_core.trackers import TRACKERS
 from labelmend_core.types import Verdict
 
 
@@ -103,12 +105,33 @@ def test_every_choice_becomes_an_option():
     choices = Choices(
         "probe", "asl", "given", "resnet18", "graph", {"clip": 0.1}, "pad_type=same a=b", "w.safetensors", 96,
         pixel_mean=0.5, pixel_std=0.25, epochs=2, folds=3, planted=0.2, hold_out=0.3, lr=1e-05, batch_size=8, seed=0,
+        track="mlflow",
     )  # fmt: skip
     assert " ".join(choices.arguments()[8:]) == (
         "--head graph --set clip=0.1 --backbone-arg pad_type=same --backbone-arg a=b --weights w.safetensors "
         "--image-size 96 --pixel-mean 0.5 --pixel-std 0.25 --epochs 2 --folds 3 --planted 0.2 --hold-out 0.3 "
-        "--lr 1e-05 --batch-size 8 --seed 0"
+        "--lr 1e-05 --batch-size 8 --seed 0 --track mlflow"
     )
+
+
+@pytest.mark.parametrize("name", sorted(TRACKERS))
+def test_a_tracker_is_chosen_and_what_it_lacks_is_told(open_screen, monkeypatch, name):
+    find = importlib.util.find_spec
+    there = object()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda module: there if module in TRACKERS[name] else find(module))
+    shown = _train_form._TRACKERS[name]
+    page = open_screen("train", track=shown)
+    assert command(page)[-2:] == ["--track", name]
+    assert not button(page, "Start training").disabled
+    there = None
+    page.run()
+    assert f"{shown} is not installed" in page.warning[0].value
+    assert f"labelmend[{name}]" in page.warning[0].value
+    assert button(page, "Start training").disabled
+
+
+def test_the_form_offers_every_tracker():
+    assert set(_train_form._TRACKERS) - {""} == set(TRACKERS)
 
 
 def test_the_form_offers_every_head():
@@ -131,6 +154,49 @@ def test_a_running_training_is_shown_and_asked_to_stop(open_screen, workspace, m
     button(page, "Stop").click().run()
     assert (folder / "stop").exists()
     assert any("Stopping" in text.value for text in page.text)
+
+
+def test_while_one_runs_the_next_are_lined_up_moved_and_taken_out(open_screen, workspace, make_run):
+    make_run(status=Status.RUNNING)
+    page = open_screen("train", loss="splc")
+    button(page, "Add to the queue").click().run()
+    job_queue.add(workspace, ["--seed", "<b>7</b>"])
+    page.run()
+    assert any("2 jobs wait" in text.value for text in page.text)
+    (told,) = [text.value for text in page.text if text.value.startswith("2.")]
+    assert told == "2. train --seed '<b>7</b>'"
+    [b for b in page.button if b.label == "Up"][1].click().run()
+    assert job_queue.waiting(workspace)[0].arguments == ("--seed", "<b>7</b>")
+    next(b for b in page.button if b.label == "Remove").click().run()
+    (left,) = job_queue.waiting(workspace)
+    assert left.arguments[:4] == ("--mode", "probe", "--loss", "splc")
+
+
+def test_a_page_that_names_no_run_goes_on_to_the_newest(open_screen, make_run):
+    def shown(page):
+        return next(box.value for box in page.selectbox if box.label == "Run")
+
+    first = make_run()
+    page = open_screen("train")
+    assert shown(page) == first
+    newest = make_run()
+    page.run()
+    assert shown(page) == newest
+    next(box for box in page.selectbox if box.label == "Run").set_value(first).run()
+    make_run()
+    page.run()
+    assert shown(page) == first, "a run that somebody chose stays, by the address"
+
+
+def test_the_gradient_of_the_newest_epoch_has_a_line_for_each_group(open_screen, make_run, charts):
+    make_run(epochs=2)
+    titles = [chart["layout"]["title"]["text"] for chart in charts(open_screen("train"))]
+    assert titles == ["Training loss", "Quality on validation images", "Gradient by probability, epoch 2", "Speed"]
+    (gradient,) = [chart for chart in charts(open_screen("train")) if "Gradient" in chart["layout"]["title"]["text"]]
+    assert [(line["name"], line["y"]) for line in gradient["data"]] == [
+        ("given", [1.1, 1.2]),
+        ("unobserved", [1.1, 1.2]),
+    ]
 
 
 def test_a_stopped_run_can_be_resumed_and_a_finished_one_searched(open_screen, make_run, suggest):

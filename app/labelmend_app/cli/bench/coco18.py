@@ -38,7 +38,6 @@ def coco18(
     pixel_mean: MeanOption = 0.5,
     pixel_std: StdOption = 0.5,
     keep: KeepOption = None,
-    planted: Annotated[float, typer.Option(help="Share of labels hidden, to calibrate suggestions; 0 none.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Of folds, order and initial weights.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +49,7 @@ def coco18(
     from labelmend_app.benchmarks.table import markdown
 
     chosen = network_options(backbone, backbone_arguments, weights, image_size, pixel_mean, pixel_std)
-    settings = run_settings(DEFAULTS["probe"], {**chosen, "planted": planted, "seed": seed})
+    settings = run_settings(DEFAULTS["probe"], {**chosen, "companions": [], "planted": 0.0, "seed": seed})
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, progress_bar() as bar:
         rows = list(benchmark.run(data, Path(folder), settings, bar, keep))

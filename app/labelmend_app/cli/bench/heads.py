@@ -56,7 +56,7 @@ def heads(
     from labelmend_core.models.heads import HEADS
 
     chosen = network_options(backbone, backbone_arguments, weights, image_size, pixel_mean, pixel_std)
-    settings = run_settings(DEFAULTS["probe"], {**chosen, "schedule.epochs": epochs})
+    settings = run_settings(DEFAULTS["probe"], {**chosen, "companions": [], "schedule.epochs": epochs})
     with progress_bar() as bar:
 
         def show(phase: str, done: int, total: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelmend_app.cli._common import Bar, JsonOption, progress_bar
+from labelmend_app.cli._common import JsonOption, progress_bar
 from labelmend_app.cli.bench._network import (
     ArgumentsOption,
     BackboneOption,
@@ -20,6 +20,7 @@ from labelmend_app.cli.bench._network import (
     WeightsOption,
     network_options,
 )
+from labelmend_app.cli.bench._timed import Timed
 from labelmend_app.run_options import DEFAULTS, run_settings
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def papers(
 
     chosen = network_options(backbone, backbone_arguments, weights, image_size, pixel_mean, pixel_std)
     chosen |= {"schedule.epochs": epochs, "schedule.weight_decay": weight_decay}
-    settings = run_settings(DEFAULTS["probe"], chosen)
+    settings = run_settings(DEFAULTS["probe"], {**chosen, "companions": []})
     started = time.perf_counter()
     rows: list[benchmark.Row] = []
     with progress_bar() as bar:
@@ -79,7 +80,7 @@ def papers(
                     benchmark.with_noise(arena(), noise or ()),
                     losses=benchmark.known(loss or ()),
                     seeds=seeds,
-                    show=_Timed(bar),
+                    show=Timed(bar),
                     keep=kept,
                 )
     for arena_name in dict.fromkeys(row.arena for row in rows):
@@ -95,14 +96,3 @@ def _lines(rows: "Sequence[Row]") -> Iterator[list[str]]:
     for loss in dict.fromkeys(row.loss for row in rows):
         of_loss = [row for row in rows if row.loss == loss]
         yield [loss, *(f"{100 * row.mean:.1f} ± {100 * row.spread:.1f} ({row.lr:g})" for row in of_loss)]
-
-
-class _Timed:
-    """Follows the bar with the time that is left, from the trainings done so far."""
-
-    def __init__(self, bar: Bar) -> None:
-        self._bar, self._started = bar, time.perf_counter()
-
-    def __call__(self, phase: str, done: int, total: int) -> None:
-        spent = time.perf_counter() - self._started
-        self._bar(phase, done, total, spent / done * (total - done) if done else None)

@@ -3,8 +3,9 @@
 from labelmend_app.components.review_grid._component import (
     FRONTEND,
     FRONTEND_URL,
+    Actions,
     ReviewQueue,
     review_grid,
 )
 
-__all__ = ["FRONTEND", "FRONTEND_URL", "ReviewQueue", "review_grid"]
+__all__ = ["FRONTEND", "FRONTEND_URL", "Actions", "ReviewQueue", "review_grid"]

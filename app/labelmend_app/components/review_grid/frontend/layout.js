@@ -23,3 +23,10 @@ export function arrange(count, width, height) {
 export function thumbnailSide(side, sides) {
   return sides.find((offered) => offered >= side * devicePixelRatio) ?? sides[sides.length - 1];
 }
+
+// How far the page around the grid is scrolled, so that the size of the pictures does not depend on it.
+export function scrollTop(root) {
+  let scrolled = 0;
+  for (let at = root.getRootNode().host ?? root; at; at = at.parentElement) scrolled += at.scrollTop;
+  return scrolled;
+}

@@ -5,6 +5,8 @@
 
 const FIRST_RETRY = 500;
 const LAST_RETRY = 15_000;
+const PATIENCE = 3_000;
+const STEP = 25;
 const BLOCK = 500; // events a request
 const KEEPALIVE_BYTES = 60_000; // browsers refuse to finish larger requests of a page that is gone
 
@@ -76,6 +78,13 @@ export class Outbox {
     }
     this.onChange();
     if (!this.failures) await this.flush();
+  }
+
+  // Resolves when all is acknowledged, or when that takes too long to wait for.
+  async settled() {
+    for (let waited = 0; this.log.length && waited < PATIENCE; waited += STEP) {
+      await new Promise((wake) => setTimeout(wake, STEP));
+    }
   }
 
   async post(decisions) {

@@ -1,12 +1,13 @@
 // Thumbnails, fetched ahead and decoded before they are needed, a few at a time.
 
-const AT_ONCE = 4; // leaves two of the browser's six connections for decisions and suggestions
+export const AT_ONCE = 4; // leaves two of the browser's six connections for decisions and suggestions
 const RETRY = 1_500;
 
 export class Pictures {
   // onReady(record): a record {item, state, element, problem} changed; state is loading, ready or broken.
-  constructor(workspace, onReady) {
-    Object.assign(this, { workspace, onReady });
+  // route, query: where the pictures are; atOnce: how many are fetched together.
+  constructor(onReady, { route = "thumbnail", query = {}, atOnce = AT_ONCE } = {}) {
+    Object.assign(this, { onReady, route, query, atOnce });
     this.records = new Map(); // image index -> record
     this.side = 0;
     this.running = 0;
@@ -44,7 +45,7 @@ export class Pictures {
 
   next() {
     for (const image of this.order) {
-      if (this.running >= AT_ONCE) return;
+      if (this.running >= this.atOnce) return;
       const record = this.records.get(image);
       if (record?.state === "waiting") this.load(record);
     }
@@ -54,9 +55,9 @@ export class Pictures {
     record.state = "loading";
     this.running += 1;
     try {
-      const query = new URLSearchParams({ side: this.side, workspace: this.workspace });
-      const response = await fetch(`/api/thumbnail/${record.item.image}?${query}`);
-      if (response.status >= 500) throw new Error(`status ${response.status}`);
+      const query = new URLSearchParams({ side: this.side, ...this.query });
+      const response = await fetch(`/api/${this.route}/${record.item.image}?${query}`);
+      if (response.status >= 500 && this.route === "thumbnail") throw new Error(`status ${response.status}`);
       const blob = await response.blob();
       if (this.records.get(record.item.image) !== record) return; // no longer wanted
       if (blob.type.startsWith("image/")) {

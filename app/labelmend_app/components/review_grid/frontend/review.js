@@ -5,12 +5,15 @@ const VERDICTS = {
   missing: { accept: "present", reject: "absent", unsure: "unsure", skip: "skip" },
   spurious: { accept: "absent", reject: "present", unsure: "unsure", skip: "skip" },
 };
+export const CONTRARY = { accept: "reject", reject: "accept" };
 const PAGES_AHEAD = 2;
 const IDLE = 60_000; // a longer pause between two answers is not counted as work
 const RETRY = 1_000;
+// What the server has sent to this tab is kept from other reviewers; a reload, or another name in the tab, is none.
+export const TAB = (sessionStorage["labelmend.tab"] ??= crypto.randomUUID());
 
 export class Review {
-  // queue: {run, class_index, class_name, kind}; outbox(): where answers go; onChange(): paint again.
+  // queue: {run, class_index, class_name, kind, reviewer, pick}; pick: what cuts the queue, as the address has it; outbox(): where answers go; onChange(): paint again.
   constructor(queue, outbox, pageSize, onChange) {
     Object.assign(this, { queue, outbox, pageSize, onChange });
     this.restart();
@@ -23,6 +26,8 @@ export class Review {
     this.history = []; // one entry a step of the reviewer
     this.cursor = 0;
     this.suggested = this.openBefore = 0;
+    this.lastRank = null; // where a picked number of suggestions ends
+    this.held = 0; // suggestions that were passed over, because another reviewer has them before them
     this.loaded = this.ended = this.unreachable = false;
     this.times = [];
     this.loading = null;
@@ -40,28 +45,44 @@ export class Review {
       const items = this.items;
       const after = items.length ? items[items.length - 1].rank : 0;
       const limit = (1 + PAGES_AHEAD) * this.pageSize;
-      const { run, class_index, kind } = this.queue;
-      const query = new URLSearchParams({ run, class_index, kind, after_rank: after, limit });
-      try {
-        const response = await fetch(`/api/queue?${query}`);
-        if (!response.ok) throw new Error(`status ${response.status}`);
-        const page = await response.json();
+      const { run, class_index, kind, blind, pick, reviewer } = this.queue;
+      const query = new URLSearchParams({ ...pick, run, class_index, kind, reviewer, tab: TAB, after_rank: after, limit });
+      if (blind) query.set("blind", 1);
+      if (this.lastRank !== null) query.set("last_rank", this.lastRank);
+      await this.fetched(`/api/queue?${query}`, (page) => {
         if (items !== this.items) return; // restarted meanwhile
-        if (after === 0) {
-          [this.suggested, this.openBefore] = [page.suggested, page.open];
-          this.times.push(Date.now());
-          this.loaded = true;
-        }
-        items.push(...page.items);
+        if (after === 0) this.opened(page);
+        this.arrived(page);
         this.ended = page.items.length < limit;
-        this.unreachable = false;
-      } catch (error) {
-        this.unreachable = true;
-        this.onChange();
-        await new Promise((wake) => setTimeout(wake, RETRY));
-      }
-      this.onChange();
+      });
     }
+  }
+
+  // Hand on what the server answers; wait a little where it does not.
+  async fetched(address, onPage) {
+    try {
+      const response = await fetch(address);
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      onPage(await response.json());
+      this.unreachable = false;
+    } catch (error) {
+      this.unreachable = true;
+      this.onChange();
+      await new Promise((wake) => setTimeout(wake, RETRY));
+    }
+    this.onChange();
+  }
+
+  // The first page says how much there is.
+  opened(page) {
+    [this.suggested, this.openBefore, this.lastRank] = [page.suggested, page.open, page.last_rank ?? null];
+    this.times.push(Date.now());
+    this.loaded = true;
+  }
+
+  arrived(page) {
+    this.items.push(...page.items);
+    this.held += page.held ?? 0;
   }
 
   get pageStart() {
@@ -116,13 +137,21 @@ export class Review {
     this.set(item, answer);
   }
 
-  // Answer what is undecided on the page and go on. `shown(item)` says whether the reviewer could see the picture:
-  // what nobody saw is skipped, never accepted.
-  commit(answer, shown) {
+  // What is expected of one picture: that of the whole queue, so that Enter means one thing all along.
+  expected() {
+    return this.queue.expects;
+  }
+
+  // Answer what is undecided on the page as expected, or the contrary, and go on. `shown(item)` says whether the
+  // reviewer could see the picture: what nobody saw is skipped, never accepted.
+  commit(contrary, shown) {
     const undecided = this.page.filter((item) => !this.answers.has(item.suggestion_id));
     if (undecided.length) this.remember(undecided);
-    for (const item of undecided) this.set(item, shown(item) ? answer : "skip");
-    this.cursor = Math.min(this.pageStart + this.pageSize, this.items.length);
+    for (const item of undecided) {
+      const answer = contrary ? CONTRARY[this.expected(item)] : this.expected(item);
+      this.set(item, shown(item) ? answer : "skip");
+    }
+    this.cursor = Math.min(this.pageStart + this.page.length, this.items.length);
     this.load();
   }
 
@@ -147,7 +176,7 @@ export class Review {
     const standing = this.answers.get(item.suggestion_id);
     const event = {
       image: item.image,
-      class_index: this.queue.class_index,
+      class_index: item.class_index ?? this.queue.class_index,
       suggestion_id: item.suggestion_id,
       decided_at: new Date().toISOString(),
     };
@@ -157,13 +186,13 @@ export class Review {
       this.answers.delete(item.suggestion_id);
     }
     if (answer) {
-      const sent = this.outbox().append({ ...event, verdict: VERDICTS[this.queue.kind][answer] });
+      const sent = this.outbox().append({ ...event, verdict: VERDICTS[item.kind ?? this.queue.kind][answer] });
       this.answers.set(item.suggestion_id, { answer, ...sent });
       this.times.push(Date.now());
     }
   }
 
-  // {accept, reject, unsure, skip, answered, open, suggested, perMinute, minutesLeft}; skipped ones stay open.
+  // {accept, reject, unsure, skip, answered, open, suggested, held, perMinute, minutesLeft}; skipped ones stay open.
   get progress() {
     const tally = { accept: 0, reject: 0, unsure: 0, skip: 0 };
     for (const { answer } of this.answers.values()) tally[answer] += 1;
@@ -176,6 +205,7 @@ export class Review {
       suggested: this.suggested,
       answered: this.suggested - open,
       perMinute,
+      held: this.held,
       minutesLeft: perMinute ? open / perMinute : null,
     };
   }
