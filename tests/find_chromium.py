@@ -6,13 +6,7 @@ import shutil
 import subprocess
 import sys
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def find_chromium() -> str | None:
-    """Return the path of a Chromium, None when there is none."""
-    chosen = os.environ.get("LABELMEND_CHROMIUM")
-    return chosen or next((path for name in NAMES if (path := shutil.which(name))), None)
+from labelmend_app.benchmarks.review import find_chromium
 
 
 def may_install() -> bool:

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labelmend_app.export import CHANGES_NAME
+from labelmend_core.types import Decision, Verdict
 
 pytestmark = pytest.mark.browser
 
@@ -193,17 +196,48 @@ def test_enter_is_the_page_s_after_a_click_and_the_button_s_after_a_tab(
 
 def test_the_reviewer_and_the_page_size_outlast_a_reload(page: Page, grid: Grid, site: Site, class_index: int) -> None:
     grid.open(site, class_index)
-    page.keyboard.press("a")
-    page.get_by_label("Reviewer").fill("Zoë 🐈")
-    page.get_by_label("Reviewer").press("Tab")
+    page.route("**/api/decisions", lambda route: route.abort())
+    page.keyboard.press("a")  # not sent before the name changes: it stays the answer of whoever gave it
+    page.get_by_role("combobox", name="Reviewer").fill("Zoë <b>🐈</b>")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("reviewer=Zo"))
+    expect(page.locator(".tile[data-answer=accept]")).to_have_count(0)  # a queue of her own has begun
+    page.unroute("**/api/decisions")
     page.get_by_label("Pictures a page").select_option("12")
+    expect(page.locator(".tile")).to_have_count(12)
     grid.pictures_are_shown()
-    page.keyboard.press("a")
+    grid.accept_one()
     grid.all_is_saved()
     page.reload()
     grid.pictures_are_shown()
     expect(page.locator(".tile")).to_have_count(12)
-    expect(page.get_by_label("Reviewer")).to_have_value("Zoë 🐈")
+    expect(page.get_by_role("combobox", name="Reviewer")).to_have_value("Zoë <b>🐈</b>")
     reviewers = Counter(d.reviewer for d in site.decisions() if d.class_index == class_index)
-    assert reviewers["Zoë 🐈"] == 1
-    assert len(reviewers) == 2
+    assert reviewers["Zoë <b>🐈</b>"] == 1
+    assert sorted(reviewers.values()) == [1, 1]
+
+
+def test_a_queue_that_one_comes_back_to_does_what_its_buttons_say_and_asks_nothing_twice(
+    page: Page, grid: Grid, own_site: Site
+) -> None:
+    k = 8
+    grid.open(own_site, k)
+    expect(page.get_by_role("button", name="Accept the rest")).to_be_visible()
+    now, client = datetime(2026, 3, 1, tzinfo=UTC), "bulk-" + "0" * 32
+    own_site.workspace.ledger.append(
+        [Decision(client, 1 + image, image, k, Verdict.ABSENT, "Ann", now) for image in range(20)]
+    )
+    page.get_by_text("Spurious labels").click()
+    expect(page.get_by_text("is it really not there?")).to_be_visible()
+    page.get_by_text("Missing labels").click()
+    first = page.locator("button.commit")
+    expect(first).to_contain_text("Reject the rest")
+    grid.pictures_are_shown()
+    left = grid.shown()
+    page.wait_for_timeout(500)
+    first.click()  # Enter does the same
+    expect(page.locator(".finished")).to_be_visible()
+    grid.all_is_saved()
+    assert left[0] == name(20)
+    said = grid.said(own_site, k)
+    assert said == {image: "skip" if image == BROKEN else "absent" for image in range(N_MISSING)}

@@ -24,8 +24,15 @@ def test_a_hostile_class_name_is_shown_as_text(page: Page, grid: Grid, site: Sit
     assert page.locator("img[src='x']").count() == 0
     assert page.locator(".tile").first.bounding_box()["y"] < 400  # 200 characters leave room for the pictures
     page.goto(site.url())
-    page.get_by_role("combobox").click()
+    page.get_by_role("combobox", name="Class").click()
     expect(page.get_by_role("option").filter(has_text=class_name)).to_be_visible()
+
+
+def test_the_evidence_is_said_strongest_first(page: Page, grid: Grid, site: Site) -> None:
+    grid.open(site, 1)
+    page.locator(".tile").first.hover()
+    evidence = "evidence: all similar images +0.8, p of unseen images +0.6, its other labels −0.3"
+    expect(page.locator(".detail")).to_contain_text(evidence)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (2560, 1440)])

@@ -22,7 +22,9 @@ def left_over(own_site):
 
 
 @pytest.mark.usefixtures("left_over")
-def test_a_training_is_there_after_a_reload_and_after_the_server_was_killed(own_site, page: Page):
+def test_a_training_and_what_waits_for_it_are_there_after_a_reload_and_after_the_server_was_killed(
+    own_site, page: Page
+):
     page.goto(own_site.url("train", **FORM))
     page.get_by_role("button", name="Start training").click(timeout=PATIENCE)
     running = page.get_by_text("Running: probe")
@@ -30,11 +32,17 @@ def test_a_training_is_there_after_a_reload_and_after_the_server_was_killed(own_
 
     page.reload()
     expect(running).to_be_visible()
+    page.get_by_role("button", name="Add to the queue").click(timeout=PATIENCE)
+    waits = page.get_by_text("1 job waits")
+    expect(waits).to_be_visible()
     own_site.kill()
     own_site.start()
     page.goto(own_site.url("train"))
     expect(running).to_be_visible()
+    expect(waits).to_be_visible()
 
+    page.get_by_role("button", name="Remove").click()
+    expect(waits).to_be_hidden()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=PATIENCE)
     assert own_site.workspace.runs.all()[0].status is Status.STOPPED
