@@ -48,7 +48,9 @@ def draw_for_run(
 ) -> bool:
     """Draw the audit sample of a run, keep it, and return whether a new one was drawn.
 
-    A run keeps the sample that it has: one that is drawn after the first answers would not be random.
+    A run keeps the sample that it has: one that is drawn after the first answers would not be random. It depends on
+    the seed of the run and on which run of the workspace it is: the same commands give the same sample, and the next
+    run another one.
 
     Args:
         workspace: that the run belongs to.
@@ -59,7 +61,9 @@ def draw_for_run(
     """
     if not size or workspace.audits.has(run_id):
         return False
-    seed = zlib.crc32(run_id.encode())
+    oldest_first = [record.run_id for record in reversed(workspace.runs.all())]
+    settings = workspace.runs.get(run_id).settings
+    seed = zlib.crc32(f"{settings.get('seed', 0)} {oldest_first.index(run_id)}".encode())
     sample = with_places(draw_audit(cells, size, seed=seed), suggestions, seed=seed)
     frame_of(cells, workspace.dataset.given_labels.shape).write(workspace.run_folder(run_id))
     return workspace.audits.save(run_id, sample)

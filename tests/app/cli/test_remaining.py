@@ -56,7 +56,10 @@ def test_status_says_what_remains_once_enough_is_answered(imported, scenes) -> N
     left = int(((scenes.truth.dense() == PRESENT) & (corrected != PRESENT)).sum())
     after = imported("status", "--json").json["remaining"]["missing"]
     assert after["audited"] == 150
-    assert after["low"] <= left <= after["high"]
+    # Nine of ten samples hold the truth, and which one is drawn depends on the probabilities' last digits and so on
+    # the processor: as far again on either side is five standard deviations.
+    width = after["high"] - after["low"]
+    assert after["low"] - width <= left <= after["high"] + width
     assert len(after["classes"]) == scenes.truth.shape[1]
     assert "missing labels remain (90 %: " in imported("status").out
 
