@@ -1,11 +1,13 @@
 """`labelmend retrain`: train again on what was decided, and suggest anew."""
 
+import os
 from typing import Annotated, Any
 
 import typer
 
 from labelmend_app.cli._common import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption, answer, opened, progress_bar
 from labelmend_app.cli.suggest import newest_run
+from labelmend_core.errors import InputError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,6 +29,11 @@ def retrain(
     from labelmend_app.effect import effect_record, effect_sentences
     from labelmend_app.retraining import retrain as again
 
+    if (n := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
+        raise InputError(
+            f"Expected one process, for a probe trains in seconds, got WORLD_SIZE={n}; "
+            "call 'labelmend retrain' without accelerate launch."
+        )
     with opened(workspace) as project, progress_bar() as bar:
         run_id = run or project.queue.latest_run() or newest_run(project)
         record, effect = again(project, run_id, show=bar)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 from torch import distributed
 
 from labelmend_core.ledger import Status
@@ -125,10 +126,11 @@ def _together(folder: Path, ended: Callable[[], None]) -> AbstractContextManager
 
 
 def _train(task: _Task, progress: Progress) -> dict[str, object] | None:
-    # One Accelerator state a process: fine-tuning in float32 on a CPU, in bfloat16 on a GPU that has it.
     settings, run = task.settings, RunFolder(task.folder)
     main = PartialState().is_main_process
     trackers = trackers_of(settings.track, run.path, task.features.parent / "tensorboard") if main else []
+    # Accelerate holds one precision a process; a notebook trains a probe in float32, then a network in bfloat16.
+    AcceleratorState._reset_state()
     accelerator = Accelerator(mixed_precision=_precision(settings), log_with=trackers or None)
     with tracked(accelerator, settings.to_dict(), run.path):
         metrics = _trained(run, task, accelerator, progress)

@@ -116,3 +116,14 @@ def test_status_says_how_likely_the_open_suggestions_are_and_what_the_next_bring
     assert after["open_suggestions"] == before["open_suggestions"] - len(said)
     share = [row["errors_among_next"]["2000"] / row["open_suggestions"] for row in (before, after)]
     assert share[1] < share[0], "thirty that were wrong speak against the rest"
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_under_a_launcher_it_says_so_instead_of_training_once_a_process(imported, monkeypatch, rank: str) -> None:
+    imported("train", *TWO_EPOCHS)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", rank)
+    done = imported("retrain")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "got WORLD_SIZE=2; call 'labelmend retrain' without accelerate launch" in done.err
+    assert len(runs_of(imported.workspace)) == 1

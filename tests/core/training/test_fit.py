@@ -1,5 +1,7 @@
 """The loop on a problem that a head can learn, and its resuming."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,12 +59,13 @@ def _fit(epochs: int = 6, *, stop_after: int | None = None, state: FitState | No
         build_loss("splc"),
         batches,
         Schedule(epochs=epochs, lr=1e-2, ema_decay=settings.get("ema_decay"), sam=settings.get("sam", 0.0)),
-        accelerator=Accelerator(),
+        accelerator=settings.get("accelerator", Accelerator()),
         recorder=recorder,
         evaluate=_measure(features, targets) if settings.get("measured", True) else None,
         on_epoch=on_epoch,
         state=state,
         accumulate=settings.get("accumulate", 1),
+        compiled=settings.get("compiled", False),
     )
     return head, recorder, found
 
@@ -113,6 +116,17 @@ def test_a_batch_in_parts_makes_the_same_step(parts: int, settings: dict[str, fl
     torch.testing.assert_close(in_parts.state_dict(), head.state_dict(), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(recorder.dynamics().mean, watched.dynamics().mean, atol=1e-5)
     pd.testing.assert_frame_equal(recorder.gradients(), watched.gradients(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile calls a C++ compiler, and there is none here")
+def test_a_compiled_network_learns_the_same() -> None:
+    plain, _, expected = _fit(2)
+    compiled, recorder, found = _fit(2, compiled=True)
+    assert [epoch.loss for epoch in found.history] == pytest.approx([epoch.loss for epoch in expected.history], 1e-5)
+    assert set(compiled.state_dict()) == set(plain.state_dict()), "what is kept is loaded without compiling"
+    for name, tensor in plain.state_dict().items():
+        torch.testing.assert_close(compiled.state_dict()[name], tensor, rtol=1e-4, atol=1e-5)
+    assert np.isfinite(recorder.dynamics().mean).all()
 
 
 def test_training_ends_when_patience_runs_out() -> None:
