@@ -62,3 +62,10 @@ def test_what_is_no_shard_is_refused(labelmend, tmp_path: Path, shard: str) -> N
     refused = labelmend("score", "--shard", shard, "--out", tmp_path / "scores")
     assert refused.code == 2
     assert "Expected a shard such as 1/8" in refused.err
+
+
+def test_classes_of_nothing_are_refused(labelmend, scenes, checkpoint: Path, tmp_path: Path) -> None:
+    refused = labelmend("score", "--shard", "1/2", "--out", tmp_path / "scores", "--classes", scenes.classes)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "Expected --classes with --labels" in refused.err
+    assert not (tmp_path / "scores").exists()
