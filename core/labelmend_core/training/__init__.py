@@ -2,7 +2,8 @@
 
 from labelmend_core.training.data import TrainingData
 from labelmend_core.training.dynamics import Recorder
-from labelmend_core.training.fit import Epoch, FitState, fit
+from labelmend_core.training.fit import fit
+from labelmend_core.training.history import Epoch, FitState
 from labelmend_core.training.progress import Progress, Stopped
 from labelmend_core.training.run import help_train, train
 from labelmend_core.training.schedule import Schedule

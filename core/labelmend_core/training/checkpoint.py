@@ -12,7 +12,7 @@ from torch import Tensor
 
 from labelmend_core.files import replacing
 from labelmend_core.metrics import Evaluation
-from labelmend_core.training.fit import Epoch, FitState
+from labelmend_core.training.history import Epoch, FitState
 from labelmend_core.training.tensor_tree import load_tree, save_tree
 
 

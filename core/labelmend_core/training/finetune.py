@@ -16,8 +16,9 @@ from labelmend_core.training.checkpoint import load_state, save_model, save_stat
 from labelmend_core.training.crossval import fold_of
 from labelmend_core.training.data import TrainingData
 from labelmend_core.training.dynamics import Recorder
-from labelmend_core.training.fit import Evaluate, FitState, fit
+from labelmend_core.training.fit import Evaluate, fit
 from labelmend_core.training.held_out import hold_out, with_held_out
+from labelmend_core.training.history import FitState
 from labelmend_core.training.loading import loaded
 from labelmend_core.training.outcome import Outcome, chosen_on, write_history
 from labelmend_core.training.processes import Processes

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 import torch
@@ -15,46 +15,13 @@ from labelmend_core.losses import MultiLabelLoss
 from labelmend_core.metrics import Evaluation
 from labelmend_core.training.batches import Batches
 from labelmend_core.training.dynamics import Recorder
+from labelmend_core.training.history import Epoch, FitState, rank
 from labelmend_core.training.optim import build_optimiser, moving_average
 from labelmend_core.training.parts import Batch, Part, parts_of
 from labelmend_core.training.processes import Processes, own_part
 from labelmend_core.training.progress import Progress, silent
 from labelmend_core.training.schedule import Schedule
 from labelmend_core.training.sharpness import ascended
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch did.
-
-    Attributes:
-        loss: mean over the images.
-        seconds: of training, without evaluation.
-        recorder_share: of the seconds, in [0, 1], that the recorder took.
-        lr: learning rate after the last batch.
-        evaluation: on validation data; None where there is none.
-        averaged: whether the evaluation is that of the moving average.
-    """
-
-    epoch: int
-    loss: float
-    seconds: float
-    images_per_second: float
-    recorder_share: float
-    lr: float
-    evaluation: Evaluation | None = None
-    averaged: bool = False
-
-
-@dataclass
-class FitState:
-    """Everything that a stopped fit needs to go on: weights, optimiser, schedule, average, recorder, history."""
-
-    history: list[Epoch] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    best_epoch: int = -1
-    parts: dict[str, Any] = field(default_factory=dict)
-
 
 Evaluate = Callable[[nn.Module], Evaluation]
 OnEpoch = Callable[[FitState], None]
@@ -120,7 +87,7 @@ def fit(
     loop.load(state.parts)
     loop.equalise()
     for epoch in range(len(state.history), schedule.epochs):
-        if _is_exhausted(state, schedule.patience):
+        if state.is_exhausted(schedule.patience):
             break
         _keep_best(state, loop.train_epoch(epoch), loop, evaluate)
         state.parts = loop.state()
@@ -291,19 +258,6 @@ def _keep_best(state: FitState, epoch: Epoch, loop: _Loop, evaluate: Evaluate | 
     network, averaged = loop.candidates()[-1]
     if evaluate is not None:
         found = [(evaluate(network), network, averaged) for network, averaged in loop.candidates()]
-        evaluation, network, averaged = max(found, key=lambda entry: _rank(entry[0]))
+        evaluation, network, averaged = max(found, key=lambda entry: rank(entry[0]))
         epoch = replace(epoch, evaluation=evaluation, averaged=averaged)
-    state.history.append(epoch)
-    best = state.history[state.best_epoch].evaluation if state.best else None
-    if best is None or epoch.evaluation is None or _rank(epoch.evaluation) > _rank(best):
-        state.best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        state.best_epoch = epoch.epoch
-
-
-def _rank(evaluation: Evaluation) -> float:
-    """mAP, below everything where no class has a positive."""
-    return -1.0 if math.isnan(evaluation.mean_average_precision) else evaluation.mean_average_precision
-
-
-def _is_exhausted(state: FitState, patience: int | None) -> bool:
-    return patience is not None and bool(state.best) and len(state.history) - 1 - state.best_epoch >= patience
+    state.add(epoch, network)

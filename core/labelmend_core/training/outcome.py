@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from labelmend_core.metrics import Evaluation, Unobserved, evaluate
 from labelmend_core.run_folder import MOST_EPOCH_CELLS, RunFolder
 from labelmend_core.training.dynamics import Recorder
-from labelmend_core.training.fit import Epoch, FitState
+from labelmend_core.training.history import Epoch, FitState
 from labelmend_core.types import Dynamics, LabelMatrix
 
 

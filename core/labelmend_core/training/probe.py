@@ -24,8 +24,9 @@ from labelmend_core.training.crossval import fold_of
 from labelmend_core.training.data import TrainingData
 from labelmend_core.training.dynamics import Recorder
 from labelmend_core.training.features import embeddings_of, extract_features
-from labelmend_core.training.fit import Evaluate, FitState, fit
+from labelmend_core.training.fit import Evaluate, fit
 from labelmend_core.training.held_out import hold_out, with_held_out
+from labelmend_core.training.history import FitState
 from labelmend_core.training.outcome import Outcome, chosen_on, write_history
 from labelmend_core.training.processes import Processes
 from labelmend_core.training.progress import Progress, part_of

@@ -18,7 +18,7 @@ from accelerate.tracking import MLflowTracker, TensorBoardTracker
 from labelmend_core.errors import InputError
 from labelmend_core.files import replacing
 from labelmend_core.trackers import require_trackers
-from labelmend_core.training.fit import Epoch
+from labelmend_core.training.history import Epoch
 
 _EXPERIMENT = "labelmend"
 _MLFLOW_NOTE = "mlflow.json"

@@ -10,7 +10,7 @@ from labelmend_core.ledger import Status
 from labelmend_core.metrics import how_to_read_unobserved
 from labelmend_core.run_folder import DYNAMICS, RunFolder
 from labelmend_core.training.dynamics import Recorder
-from labelmend_core.training.fit import Epoch, FitState
+from labelmend_core.training.history import Epoch, FitState
 from labelmend_core.training.outcome import Outcome, write_history, write_outcome
 from labelmend_core.types import IntArray, LabelMatrix
 from labelmend_core.workspace import Workspace

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from labelmend_core.errors import InputError
 from labelmend_core.training.dynamics import Recorder
-from labelmend_core.training.fit import Epoch
+from labelmend_core.training.history import Epoch
 from labelmend_core.training.planting import plant_additions, plant_drops
 from labelmend_core.training.recording.kept import KeptRun
 from labelmend_core.types import Dynamics, LabelMatrix
