@@ -162,7 +162,8 @@ def launch(workspace: Workspace, folder: Path, command: Command, arguments: Sequ
 
 def newest(folder: Path, n: int) -> list[Job]:
     """Return the `n` jobs that were started last in the workspace at `folder`, the last one first."""
-    return [_read(path) for path in sorted((folder / "jobs").glob("*.json"), reverse=True)[:n]]
+    # Path.glob takes hidden files, too: the ones that somebody is writing at this moment.
+    return [_read(path) for path in sorted((folder / "jobs").glob("[!.]*.json"), reverse=True)[:n]]
 
 
 def latest(folder: Path) -> Job | None:

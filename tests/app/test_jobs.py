@@ -19,6 +19,7 @@ from PIL import Image
 
 from labelmend_app import job_log, jobs
 from labelmend_core.errors import InputError, WorkspaceError
+from labelmend_core.files import replacing
 from labelmend_core.ledger import Status
 from labelmend_core.run_folder import RunFolder
 from labelmend_core.types import AnnotatedDataset, LabelMatrix
@@ -217,3 +218,14 @@ def test_a_workspace_that_cannot_be_locked_is_told(workspace):
     with pytest.raises(WorkspaceError, match="lock"):
         jobs.start(workspace, SMALL)
     assert jobs.latest(workspace.folder) is None
+
+
+def test_a_record_that_another_process_is_writing_is_no_job_yet(workspace):
+    with replacing(workspace.folder / "jobs" / "20261122-020143.json") as temporary:
+        assert temporary.parent == workspace.folder / "jobs"
+        assert jobs.latest(workspace.folder) is None
+        temporary.write_text("{", encoding="utf-8")
+        assert jobs.newest(workspace.folder, 5) == []
+        temporary.write_text("[]", encoding="utf-8")
+    with pytest.raises(InputError, match=r"20261122-020143\.json"):
+        jobs.latest(workspace.folder)
