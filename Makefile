@@ -11,7 +11,10 @@ help:  ## show the targets
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "labelmend needs Python 3.11 or newer; call make with PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep ^uv== requirements.lock)"
+	@# uv takes a sixth of pip's time; pip is for whoever has set up a registry for pip alone.
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
@@ -22,7 +25,7 @@ demo: .venv/installed  ## digits scenes: train, suggest, and open the review in 
 
 test: .venv/installed  ## all tests, those in the browser included where there is a Chromium
 	$(BIN)/python tests/find_chromium.py
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal --reruns 1
 
 fuzz: .venv/installed  ## the tests that draw their examples, with other examples than yesterday's
 	$(BIN)/python -m pytest --numprocesses logical -m hypothesis --hypothesis-profile fuzz tests
