@@ -21,16 +21,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labelmend_app.access.entry import entry_to
 from labelmend_app.access.gate import Gate, Guard, OwnPagesOnly, SecurityHeaders
-from labelmend_app.api import ReviewApi, workspace_key
 from labelmend_app.components.review_grid import FRONTEND, FRONTEND_URL
 from labelmend_app.evidence.api import EvidenceApi
 from labelmend_app.guidelines.api import GuidelinesApi
 from labelmend_app.heat_maps.api import HeatMapApi
 from labelmend_app.heat_maps.heat_maps import HeatMaps
-from labelmend_app.job_queue import keep_going
+from labelmend_app.jobs.job_queue import keep_going
+from labelmend_app.review.api import ReviewApi, workspace_key
+from labelmend_app.review.standing_api import StandingApi
 from labelmend_app.screens.main import SCREENS
 from labelmend_app.served import read_ahead, serve_from, serve_no_longer
-from labelmend_app.standing_api import StandingApi
 from labelmend_core.errors import InputError
 from labelmend_core.workspace import Workspace
 

@@ -21,8 +21,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from labelmend_app import recipes
-from labelmend_app.api import workspace_key
 from labelmend_app.importing import import_annotations
+from labelmend_app.review.api import workspace_key
 from labelmend_app.run_options import run_settings
 from labelmend_app.training import train_in
 from labelmend_core.ledger import Status

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from labelmend_app.api import workspace_key
-from labelmend_app.messages import MAX_EVENTS
-from labelmend_app.requests import MAX_BODY
-from labelmend_app.review_queue import FIRST_AUDIT_ID
+from labelmend_app.review.api import workspace_key
+from labelmend_app.review.messages import MAX_EVENTS
+from labelmend_app.review.queue import FIRST_AUDIT_ID
+from labelmend_app.review.requests import MAX_BODY
 from labelmend_core.workspace import DATABASE
 
 # Of conftest.py, which pytest imports and nobody else can.

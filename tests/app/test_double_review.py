@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labelmend_app.picked_queue import Pick, picked_queue
-from labelmend_app.reservations import IDLE_SECONDS, Reservations, cell_of, left_for
-from labelmend_app.review_queue import page_of
+from labelmend_app.review.picked_queue import Pick, picked_queue
+from labelmend_app.review.queue import page_of
+from labelmend_app.review.reservations import IDLE_SECONDS, Reservations, cell_of, left_for
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import Status
 from labelmend_core.ledger.double_review import place_in_share

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labelmend_app import job_queue, jobs
+from labelmend_app.jobs import job_queue, jobs
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import Status
 from labelmend_core.types import AnnotatedDataset, LabelMatrix
@@ -58,7 +58,7 @@ def test_what_waits_is_moved_and_taken_out_and_is_there_for_the_next_server(work
     job_queue.cancel(workspace, c.name)
     assert [one.name for one in job_queue.waiting(workspace)] == [a.name, b.name]
     script = (
-        "import sys; from pathlib import Path; from labelmend_app.job_queue import waiting; "
+        "import sys; from pathlib import Path; from labelmend_app.jobs.job_queue import waiting; "
         "from labelmend_core.workspace import Workspace; "
         "print(*(one.arguments[-1] for one in waiting(Workspace.open(Path(sys.argv[1])))))"
     )

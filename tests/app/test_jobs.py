@@ -17,7 +17,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from labelmend_app import job_log, jobs
+from labelmend_app.jobs import job_log, jobs
 from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.files import replacing
 from labelmend_core.ledger import Status
@@ -69,7 +69,7 @@ def epochs_done(workspace: Workspace, run_id: str) -> int:
 
 def test_a_training_outlives_the_server_that_started_it(workspace):
     server = (
-        "import sys; from pathlib import Path; from labelmend_app import jobs; "
+        "import sys; from pathlib import Path; from labelmend_app.jobs import jobs; "
         "from labelmend_core.workspace import Workspace; "
         "jobs.start(Workspace.open(Path(sys.argv[1])), sys.argv[2:])"
     )

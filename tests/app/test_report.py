@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from labelmend_app.answered import answered_suggestions
 from labelmend_app.report import write_report
 from labelmend_app.report._figures import line_chart
 from labelmend_app.report._pictures import MOST_BYTES, small_picture
+from labelmend_app.review.answered import answered_suggestions
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import Status
 from labelmend_core.run_folder import RunFolder

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from labelmend_app.components.review_grid import ReviewQueue
-from labelmend_app.picked_queue import Pick, picked_queue
+from labelmend_app.review.picked_queue import Pick, picked_queue
 from labelmend_app.screens._queue_table import queue_table
 from labelmend_app.screens._queues import Choice, following, read_queues
 from labelmend_core.ledger import Status

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labelmend_app.picked_queue import Pick, picked_queue
-from labelmend_app.review_queue import BETWEEN, is_audit, page_of
+from labelmend_app.review.picked_queue import Pick, picked_queue
+from labelmend_app.review.queue import BETWEEN, is_audit, page_of
 from labelmend_core.detection import recalibrations
 from labelmend_core.ledger import Status
 from labelmend_core.types import AnnotatedDataset, Decision, Kind, LabelMatrix, Suggestion, Verdict

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from labelmend_app.cli import app
-from labelmend_app.reviewers import REVIEWER_VARIABLE, default_reviewer, reviewer_name
+from labelmend_app.review.reviewers import REVIEWER_VARIABLE, default_reviewer, reviewer_name
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import Status
 from labelmend_core.types import AnnotatedDataset, LabelMatrix

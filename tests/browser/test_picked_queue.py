@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from labelmend_app import jobs
+from labelmend_app.jobs import jobs
 from labelmend_app.run_options import DEFAULTS, run_settings
 from labelmend_app.training import train_in
 from labelmend_core.detection import suggest

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from labelmend_app import jobs
+from labelmend_app.jobs import jobs
 from labelmend_core.ledger import Status
 
 pytestmark = pytest.mark.browser

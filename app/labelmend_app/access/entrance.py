@@ -9,7 +9,7 @@ from typing import Final
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from labelmend_app.requests import NEVER
+from labelmend_app.review.requests import NEVER
 
 _HEADERS: Final = {
     **NEVER,

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labelmend_app.access.policy import content_security_policy
-from labelmend_app.requests import NEVER
+from labelmend_app.review.requests import NEVER
 
 _READING = ("GET", "HEAD", "OPTIONS")
 

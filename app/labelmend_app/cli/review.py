@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from labelmend_app.cli._common import DEFAULT_WORKSPACE, WorkspaceOption, opened
-from labelmend_app.reviewers import REVIEWER_VARIABLE, reviewer_name
+from labelmend_app.review.reviewers import REVIEWER_VARIABLE, reviewer_name
 
 
 def add_to(app: typer.Typer) -> None:

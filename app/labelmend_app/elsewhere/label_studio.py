@@ -8,7 +8,7 @@ from pathlib import Path
 from labelmend_app.elsewhere.answers import Cell
 from labelmend_app.elsewhere.review_tasks import ASKED, BEFORE, IMAGE, MARK, RUN
 from labelmend_app.elsewhere.taking import Said, take
-from labelmend_app.reviewers import reviewer_name
+from labelmend_app.review.reviewers import reviewer_name
 from labelmend_core.errors import InputError
 from labelmend_core.types import Decision, Verdict
 from labelmend_core.workspace import Workspace

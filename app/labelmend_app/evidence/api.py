@@ -14,9 +14,9 @@ from starlette.routing import Route
 
 from labelmend_app.evidence.answers import Answers
 from labelmend_app.evidence.look_alikes import LookAlikes
-from labelmend_app.requests import NEVER, RequestError, answered, flag, integer, kind_of
-from labelmend_app.review_queue import FIRST_AUDIT_ID, is_audit, place_of
-from labelmend_app.selected import FIRST_SELECTED_ID
+from labelmend_app.review.queue import FIRST_AUDIT_ID, is_audit, place_of
+from labelmend_app.review.requests import NEVER, RequestError, answered, flag, integer, kind_of
+from labelmend_app.review.selected import FIRST_SELECTED_ID
 from labelmend_core.run_folder import RunFolder
 from labelmend_core.types import Kind, Verdict
 from labelmend_core.workspace import Workspace

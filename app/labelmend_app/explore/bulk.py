@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pandas as pd
 
-from labelmend_app.selected import answered
+from labelmend_app.review.selected import answered
 from labelmend_core.errors import InputError
 from labelmend_core.types import BULK_CLIENT, Decision, Verdict
 from labelmend_core.workspace import Workspace

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from labelmend_app.selected import look
+from labelmend_app.review.selected import look
 from labelmend_core.detection import Outlook
 from labelmend_core.ledger.cells import Places
 from labelmend_core.types import PRESENT, IntArray, Kind, Verdict

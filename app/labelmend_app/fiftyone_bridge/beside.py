@@ -15,7 +15,7 @@ from typing import Literal
 
 import psutil
 
-from labelmend_app import jobs
+from labelmend_app.jobs import jobs
 from labelmend_core.errors import WorkspaceError
 from labelmend_core.files import replacing
 from labelmend_core.workspace import Workspace

@@ -10,7 +10,7 @@ from labelmend_app.explore.cells import State
 from labelmend_app.fiftyone_bridge import layout
 from labelmend_app.fiftyone_bridge.connection import connect
 from labelmend_app.fiftyone_bridge.elements import Element, decision_tags, said_by_and_at, to_milliseconds
-from labelmend_app.reviewers import default_reviewer, reviewer_name
+from labelmend_app.review.reviewers import default_reviewer, reviewer_name
 from labelmend_core.errors import InputError
 from labelmend_core.types import Decision
 from labelmend_core.workspace import Workspace

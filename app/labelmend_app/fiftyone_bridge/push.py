@@ -19,7 +19,7 @@ from labelmend_app.elsewhere.answers import Standing, standing_answers
 from labelmend_app.fiftyone_bridge import brain, elements, layout, views
 from labelmend_app.fiftyone_bridge.connection import connect
 from labelmend_app.fiftyone_bridge.run_curves import run_curves
-from labelmend_app.selected import look
+from labelmend_app.review.selected import look
 from labelmend_core.detection import Outlook
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import Status

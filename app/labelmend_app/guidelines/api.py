@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from labelmend_app.api import workspace_key
 from labelmend_app.guidelines.files import Guidelines
-from labelmend_app.requests import NEVER, RequestError, answered, own_json
+from labelmend_app.review.api import workspace_key
+from labelmend_app.review.requests import NEVER, RequestError, answered, own_json
 from labelmend_core.workspace import Workspace
 
 

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from labelmend_app.api import THUMBNAIL_SIDES, ReviewApi
 from labelmend_app.heat_maps.heat_maps import HeatMaps
-from labelmend_app.requests import NEVER, RequestError, answered, integer
+from labelmend_app.review.api import THUMBNAIL_SIDES, ReviewApi
+from labelmend_app.review.requests import NEVER, RequestError, answered, integer
 from labelmend_core.workspace import Workspace
 from labelmend_datasets.images import ImageSource, close_up, image_file, workspace_image
 

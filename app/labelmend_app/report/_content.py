@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from labelmend_app.answered import answered_suggestions
 from labelmend_app.export import changes
 from labelmend_app.remaining import remaining_columns, remaining_sentences
 from labelmend_app.report._figures import line_chart
 from labelmend_app.report._pictures import class_examples
+from labelmend_app.review.answered import answered_suggestions
 from labelmend_core.detection import remaining_errors
 from labelmend_core.ledger import Policy, RunRecord, Status, agreements, standing
 from labelmend_core.run_folder import RunFolder

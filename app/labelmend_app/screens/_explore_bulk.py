@@ -5,7 +5,7 @@ import streamlit as st
 
 from labelmend_app.explore.bulk import decide_all, is_client, new_client, said, undo_all
 from labelmend_app.explore.cells import Known, State
-from labelmend_app.reviewers import LONGEST_NAME, reviewer_name
+from labelmend_app.review.reviewers import LONGEST_NAME, reviewer_name
 from labelmend_app.screens._reviewer import current_reviewer
 from labelmend_core.errors import InputError
 from labelmend_core.selections import MOST_CELLS

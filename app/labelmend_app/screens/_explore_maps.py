@@ -11,7 +11,7 @@ import streamlit as st
 from labelmend_app.explore.cells import Known, keys
 from labelmend_app.explore.filters import CLASS, whole_number
 from labelmend_app.explore.maps import MOST_DRAWN, Points, feature_points, learning_points
-from labelmend_app.picked_queue import SELECTION
+from labelmend_app.review.picked_queue import SELECTION
 from labelmend_app.screens import _charts
 from labelmend_app.screens._explore_points import by_decision, by_given, by_p
 from labelmend_app.screens._explore_result import first_page, keep, result, selection_in_address

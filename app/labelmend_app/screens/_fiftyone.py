@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from labelmend_app import job_log, jobs
 from labelmend_app.fiftyone_bridge import beside
+from labelmend_app.jobs import job_log, jobs
 from labelmend_app.screens._reviewer import current_reviewer
 from labelmend_core.errors import LabelmendError
 from labelmend_core.workspace import Workspace

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pandas as pd
 import streamlit as st
 
-from labelmend_app import job_log, job_queue, jobs
+from labelmend_app.jobs import job_log, job_queue, jobs
 from labelmend_app.screens import _runs
 from labelmend_core.errors import LabelmendError
 from labelmend_core.workspace import Workspace

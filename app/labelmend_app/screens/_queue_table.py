@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from labelmend_app.components.review_grid import ReviewQueue
-from labelmend_app.picked_queue import ALL, PickedQueue
 from labelmend_app.remaining import about
+from labelmend_app.review.picked_queue import ALL, PickedQueue
 from labelmend_app.screens._modes import is_blind, set_by_image, toggle_blind
 from labelmend_app.screens._pick import choose_pick, next_effort, said
 from labelmend_app.screens._queues import Choice, choose_class, choose_kind, following, go

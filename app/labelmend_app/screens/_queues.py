@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from labelmend_app.components.review_grid import ReviewQueue
-from labelmend_app.picked_queue import PickedQueue
-from labelmend_app.standing import tallies
+from labelmend_app.review.picked_queue import PickedQueue
+from labelmend_app.review.standing import tallies
 from labelmend_core.types import Kind
 from labelmend_core.workspace import Workspace
 

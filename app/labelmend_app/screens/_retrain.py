@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from labelmend_app import job_log, jobs
+from labelmend_app.jobs import job_log, jobs
 from labelmend_core.errors import LabelmendError
 from labelmend_core.workspace import Workspace
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from labelmend_app.reviewers import default_reviewer, reviewer_name
+from labelmend_app.review.reviewers import default_reviewer, reviewer_name
 from labelmend_core.errors import InputError
 from labelmend_core.workspace import Workspace
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from labelmend_app.api import workspace_key
+from labelmend_app.review.api import workspace_key
 from labelmend_core.ledger import Conflict
 from labelmend_core.types import ABSENT, PRESENT, UNOBSERVED, Decision, Verdict
 from labelmend_core.workspace import Workspace

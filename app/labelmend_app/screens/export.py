@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from labelmend_app.api import workspace_key
 from labelmend_app.export import (
     CHANGES_NAME,
     changes,
@@ -20,6 +19,7 @@ from labelmend_app.export import (
     writable_formats,
 )
 from labelmend_app.report import report_page
+from labelmend_app.review.api import workspace_key
 from labelmend_app.screens._fiftyone import fiftyone
 from labelmend_core.ledger import Policy, decided_by
 from labelmend_core.workspace import Workspace

@@ -9,8 +9,8 @@ import streamlit as st
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from labelmend_app import jobs
 from labelmend_app.class_counts import Counts, class_counts, together
+from labelmend_app.jobs import jobs
 from labelmend_app.remaining import about, remaining_columns, remaining_sentences
 from labelmend_app.screens import _charts
 from labelmend_app.screens._retrain import retrain

@@ -3,9 +3,9 @@
 import pandas as pd
 import streamlit as st
 
-from labelmend_app.api import THUMBNAIL_SIDES, workspace_key
 from labelmend_app.components.review_grid import Actions, ReviewQueue, review_grid
-from labelmend_app.picked_queue import ALL, PickedQueue, picked_queue, read_pick
+from labelmend_app.review.api import THUMBNAIL_SIDES, workspace_key
+from labelmend_app.review.picked_queue import ALL, PickedQueue, picked_queue, read_pick
 from labelmend_app.screens._modes import is_blind, is_by_image, set_by_image, take_blind, take_by
 from labelmend_app.screens._pick import choose_pick, said
 from labelmend_app.screens._queue_table import all_classes

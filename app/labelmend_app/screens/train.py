@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from labelmend_app import job_log, job_queue, jobs
+from labelmend_app.jobs import job_log, job_queue, jobs
 from labelmend_app.screens import _charts, _jobs, _runs
 from labelmend_app.screens._curves import gradient_curve, training_curves
 from labelmend_app.screens._effect import effect

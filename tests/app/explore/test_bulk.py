@@ -7,8 +7,8 @@ import pytest
 
 from labelmend_app.explore.bulk import decide_all, is_client, new_client, undo_all
 from labelmend_app.explore.cells import Known
-from labelmend_app.picked_queue import picked_queue
-from labelmend_app.review_queue import page_of
+from labelmend_app.review.picked_queue import picked_queue
+from labelmend_app.review.queue import page_of
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import Wanted
 from labelmend_core.types import Kind, Verdict

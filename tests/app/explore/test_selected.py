@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from labelmend_app.picked_queue import Pick, picked_queue, read_pick
-from labelmend_app.selected import selected_page
+from labelmend_app.review.picked_queue import Pick, picked_queue, read_pick
+from labelmend_app.review.selected import selected_page
 from labelmend_core.types import Kind, Suggestion, Verdict
 from labelmend_core.workspace import Workspace
 

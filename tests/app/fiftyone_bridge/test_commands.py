@@ -39,7 +39,7 @@ def test_the_plugin_is_put_where_fiftyone_looks_and_taken_away(labelmend, tmp_pa
 
 
 def test_progress_is_noted_for_the_screens_and_handed_on(workspace) -> None:
-    from labelmend_app import jobs
+    from labelmend_app.jobs import jobs
 
     told = []
     show = beside.noting(workspace, lambda *values: told.append(values))

@@ -125,7 +125,7 @@ def test_progress_counts_by_kind_and_what_waits(pushed, workspace, operate, deci
 
 def test_it_names_the_fields_as_a_push_does(fiftyone_database) -> None:
     from labelmend_app.fiftyone_bridge.plugin import suggestions
-    from labelmend_app.reviewers import REVIEWER_VARIABLE
+    from labelmend_app.review.reviewers import REVIEWER_VARIABLE
 
     assert (suggestions.FIELD, suggestions.ELEMENTS, suggestions.MARK) == (
         layout.SUGGESTIONS, layout.ELEMENTS, layout.MARK

@@ -12,8 +12,8 @@ import psutil
 import pytest
 from PIL import Image
 
-from labelmend_app.api import workspace_key
 from labelmend_app.heat_maps.kept import NAME, KeptAnswers
+from labelmend_app.review.api import workspace_key
 
 # Of conftest.py, which pytest imports and nobody else can.
 Server = Any

@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 from starlette.applications import Starlette
 
-from labelmend_app.api import ReviewApi
 from labelmend_app.evidence.api import EvidenceApi
 from labelmend_app.guidelines.api import GuidelinesApi
-from labelmend_app.standing_api import StandingApi
+from labelmend_app.review.api import ReviewApi
+from labelmend_app.review.standing_api import StandingApi
 from labelmend_core.ledger import Status
 from labelmend_core.run_folder import RunFolder, write_array
 from labelmend_core.types import AnnotatedDataset, Decision, LabelMatrix, Verdict

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from labelmend_app.api import workspace_key
 from labelmend_app.guidelines.files import LONGEST, MOST_EXAMPLES
+from labelmend_app.review.api import workspace_key
 from labelmend_core.workspace import Workspace
 
 Client = Any  # of conftest.py, which pytest imports and nobody else can

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from labelmend_app import standing_api
-from labelmend_app.standing import tallies
+from labelmend_app.review import standing_api
+from labelmend_app.review.standing import tallies
 from labelmend_core.types import Decision, Verdict
 from labelmend_core.workspace import Workspace
 

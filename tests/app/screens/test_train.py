@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labelmend_app import job_queue, jobs
+from labelmend_app.jobs import job_queue, jobs
 from labelmend_app.screens import _train_form
 from labelmend_app.screens._curves import training_curves
 from labelmend_app.screens._train_form import Choices

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from labelmend_app.picked_queue import Pick, picked_queue
+from labelmend_app.review.picked_queue import Pick, picked_queue
 from labelmend_core.detection import best_now, outlook, recalibrations
 from labelmend_core.types import AnnotatedDataset, Decision, Kind, LabelMatrix, Verdict
 from labelmend_core.workspace import Workspace

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from labelmend_app.api import workspace_key
 from labelmend_app.benchmarks.review import Server, make_workspace
 from labelmend_app.benchmarks.web._hostile_paths import hostile_targets, leaked, set_trap
 from labelmend_app.benchmarks.web._load import Load, decide_at_once
+from labelmend_app.review.api import workspace_key
 
 Show = Callable[[str, int, int], None]
 _IMAGES, _CLASSES = 2_000, 20

@@ -10,8 +10,8 @@ from threading import Lock
 
 import numpy as np
 
-from labelmend_app.picked_queue import ALL, Pick, picked_queue
-from labelmend_app.reservations import Cell, cell_of
+from labelmend_app.review.picked_queue import ALL, Pick, picked_queue
+from labelmend_app.review.reservations import Cell, cell_of
 from labelmend_core.detection import recalibrations
 from labelmend_core.ledger import Second
 from labelmend_core.ledger.ranking import Ranking

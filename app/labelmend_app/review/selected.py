@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from labelmend_app.review_queue import FIRST_AUDIT_ID
+from labelmend_app.review.queue import FIRST_AUDIT_ID
 from labelmend_core.detection import Outlook, outlook, recalibrations
 from labelmend_core.ledger import Second
 from labelmend_core.ledger.cells import Places

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from labelmend_app.jobs import Job
+from labelmend_app.jobs.jobs import Job
 
 _TAIL_BYTES = 64_000
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

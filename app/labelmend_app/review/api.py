@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from labelmend_app.messages import DecisionBatch
-from labelmend_app.pages_api import PagesApi
-from labelmend_app.placeholder import placeholder
-from labelmend_app.requests import FOREVER, NEVER, RequestError, answered, integer, own_json
-from labelmend_app.reservations import Reservations
-from labelmend_app.review_queue import is_audit
+from labelmend_app.review.messages import DecisionBatch
+from labelmend_app.review.pages_api import PagesApi
+from labelmend_app.review.placeholder import placeholder
+from labelmend_app.review.queue import is_audit
+from labelmend_app.review.requests import FOREVER, NEVER, RequestError, answered, integer, own_json
+from labelmend_app.review.reservations import Reservations
 from labelmend_core.errors import ImageError, WorkspaceError
 from labelmend_core.files import lies_in
 from labelmend_core.workspace import SETTINGS, Workspace

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from labelmend_app.image_queue import ImageQueue
-from labelmend_app.picked_queue import Pick, picked_queue, read_pick
-from labelmend_app.requests import NEVER, RequestError, answered, flag, integer, kind_of
-from labelmend_app.reservations import Cell, Reservations, left_for
-from labelmend_app.review_queue import page_of
-from labelmend_app.reviewers import reviewer_name
-from labelmend_app.selected import selected_page
+from labelmend_app.review.image_queue import ImageQueue
+from labelmend_app.review.picked_queue import Pick, picked_queue, read_pick
+from labelmend_app.review.queue import page_of
+from labelmend_app.review.requests import NEVER, RequestError, answered, flag, integer, kind_of
+from labelmend_app.review.reservations import Cell, Reservations, left_for
+from labelmend_app.review.reviewers import reviewer_name
+from labelmend_app.review.selected import selected_page
 from labelmend_core.ledger import Second
 from labelmend_core.types import Kind, Suggestion
 from labelmend_core.workspace import Workspace

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from labelmend_app.jobs import Command, Job, launch, newest, one_at_a_time, running
+from labelmend_app.jobs.jobs import Command, Job, launch, newest, one_at_a_time, running
 from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.files import replacing
 from labelmend_core.workspace import Workspace

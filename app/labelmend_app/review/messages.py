@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from labelmend_app.reviewers import reviewer_name
+from labelmend_app.review.reviewers import reviewer_name
 from labelmend_core.types import Decision, Verdict
 
 MAX_EVENTS = 2_000

@@ -2,7 +2,7 @@
 
 The order in a class never changes, so what was picked is a last rank of each class and kind. "At least 90 % likely" is
 cut where the probability now falls below; "my next 500" is fixed by the decision after which it was picked. A selection
-of the Explore screen is a list of cells of its own (`labelmend_app.selected`).
+of the Explore screen is a list of cells of its own (`labelmend_app.review.selected`).
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labelmend_app.remaining import about
-from labelmend_app.review_queue import is_open, place_of
-from labelmend_app.selected import selected_queues
+from labelmend_app.review.queue import is_open, place_of
+from labelmend_app.review.selected import selected_queues
 from labelmend_core.detection import Outlook, learn, outlook
 from labelmend_core.detection.learning import Learned, likeliest
 from labelmend_core.ledger import AuditCell, Second

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from labelmend_app.requests import NEVER, answered, flag, integer, kind_of
-from labelmend_app.standing import standing_of
+from labelmend_app.review.requests import NEVER, answered, flag, integer, kind_of
+from labelmend_app.review.standing import standing_of
 from labelmend_core.detection import Left, remaining_errors
 from labelmend_core.types import Kind
 from labelmend_core.workspace import Workspace

@@ -1,0 +1,1 @@
+"""Commands that the screens start as processes of their own: started, queued, watched, stopped."""
