@@ -119,21 +119,26 @@ def numbers(table: Table, batch: Batch, names: Sequence[str]) -> NDArray[np.floa
     """
     values = np.empty((len(batch.images), len(names)), dtype=np.float32)
     for place, name in enumerate(names):
-        column = batch.columns[name]
-        if not pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            as_numbers = pd.to_numeric(column, errors="coerce")
-            wrong = np.flatnonzero(as_numbers.isna() & column.notna())
-            if wrong.size:
-                where = f"row {batch.first + wrong[0]}, column {shown(name)}"
-                raise fault(
-                    table.path, where, "a number", shown(column.iloc[wrong[0]]), "is that the column of a class?"
-                )
-            column = as_numbers
         try:
-            values[:, place] = column.to_numpy(dtype=np.float32, na_value=np.nan)
+            values[:, place] = _numbers(table, batch, name)
         except OverflowError as error:  # a whole number that no float is as large as
             where = f"column {shown(name)}, from row {batch.first} on"
             raise fault(table.path, where, "numbers", "one that is too large", "is it a number of an image?") from error
+    return values
+
+
+def _numbers(table: Table, batch: Batch, name: str) -> NDArray[np.floating]:
+    column = batch.columns[name]
+    if not pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        as_numbers = pd.to_numeric(column, errors="coerce")
+        wrong = np.flatnonzero(as_numbers.isna() & column.notna())
+        if wrong.size:
+            where = f"row {batch.first + wrong[0]}, column {shown(name)}"
+            found = shown(column.iloc[wrong[0]])
+            raise fault(table.path, where, "a number", found, "is that the column of a class?")
+        column = as_numbers
+    with np.errstate(over="ignore"):  # infinite is no probability either, and that is said in the end
+        values: NDArray[np.floating] = column.to_numpy(dtype=np.float32, na_value=np.nan)
     return values
 
 

@@ -1,5 +1,6 @@
 """Somebody else's probabilities meet the labels: by name where both carry names, by order otherwise."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,9 @@ def test_what_does_not_match_is_named(tmp_path, frame, given, sentence: str) -> 
         ("p.csv", b"image,cat,cat\na,0,0\n", "header: expected each column once, got 'cat' twice"),
         ("p.csv", b"image,cat,dog,owl\n007,0,0,0,0.5\n", "whole .csv table"),
         ("p.csv", b"image,cat,dog,owl\n007,\xff,0,0\n", "whole .csv table"),
+        ("p.csv", b"image,cat,dog,owl\n007,0,0,1\nNA,0,0," + b"9" * 400 + b"\n", "column 'owl', from row 1 on"),
+        ("p.csv", b"image,cat,dog,owl\n007,0,0,x\nNA,0,0," + b"9" * 400 + b"\n", "a number, got 'x'"),
+        ("p.csv", b"image,cat,dog,owl\n007,0,0,\nNA,0,0," + b"9" * 5000 + b"\n", "column 'owl'"),
         ("p.parquet", b"PAR1 half", "whole .parquet table"),
         ("p.npy", b"\x93NUMPY half", "whole .npy file"),
         ("p.npz", b"PK half", "whole .npz file"),
@@ -146,7 +150,7 @@ def test_what_does_not_match_is_named(tmp_path, frame, given, sentence: str) -> 
 )
 def test_damaged_files_are_one_sentence(tmp_path, name: str, content: bytes, sentence: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(AnnotationError, match=sentence.replace(".", r"\.")) as refused:
+    with pytest.raises(AnnotationError, match=re.escape(sentence)) as refused:
         read_predictions(tmp_path / name, NAMED)
     assert str(tmp_path / name) in str(refused.value)
     assert "\n" not in str(refused.value)
