@@ -200,6 +200,7 @@ def test_the_pages_build_without_a_warning_and_load_nothing_from_elsewhere(tmp_p
     }
     assert {page.removeprefix("docs/").replace(".md", ".html") for page in PAGES} <= set(pages)
     assert not [page for page, text in pages.items() if LOADED.search(text)]
+    assert not [page for page, text in pages.items() if "```" in text]  # a block that is shown as a sentence
     assert "labelmend export" in pages["reference/commands.html"]
     assert "Zhang et al." in pages["reference/losses.html"]
 
