@@ -59,8 +59,8 @@ def files_of_a_user(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, rows in splits.items():
         part = replace(made, image_ids=made.image_ids[rows], paths=made.paths[rows], given_labels=_rows(made, rows))
         (folder / f"{name}.json").write_text(json.dumps(_boxes(part)), encoding="utf-8")
+        FORMATS["csv"].create(folder / ("labels.csv" if name == "instances" else "others.csv"), part)
         if name == "instances":
-            FORMATS["csv"].create(folder / "labels.csv", part)
             guessed = np.clip((part.given_labels.dense() == 1) * 0.6 + rng.random((N_TRAIN, 10)) * 0.4, 0, 1)
             np.save(folder / "probs.npy", guessed)
             lines = [",".join((image, *map(str, row))) for image, row in zip(part.image_ids, guessed, strict=True)]
@@ -200,6 +200,7 @@ def test_the_pages_build_without_a_warning_and_load_nothing_from_elsewhere(tmp_p
     }
     assert {page.removeprefix("docs/").replace(".md", ".html") for page in PAGES} <= set(pages)
     assert not [page for page, text in pages.items() if LOADED.search(text)]
+    assert not [page for page, text in pages.items() if "```" in text]  # a block that is shown as a sentence
     assert "labelmend export" in pages["reference/commands.html"]
     assert "Zhang et al." in pages["reference/losses.html"]
 

@@ -30,7 +30,9 @@ def review(
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
     reviewer: Annotated[
         str | None,
-        typer.Option(help="Name to begin with, instead of the log-in name.", envvar=REVIEWER_VARIABLE),
+        typer.Option(
+            help="Name to begin with, instead of the account that the server runs under.", envvar=REVIEWER_VARIABLE
+        ),
     ] = None,
     double_review: Annotated[
         int | None,

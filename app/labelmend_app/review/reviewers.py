@@ -30,7 +30,7 @@ def reviewer_name(text: str) -> str:
 
 
 def default_reviewer() -> str:
-    """Return the name that `labelmend review --reviewer` was given, else that of whoever is logged in."""
+    """Return the name that `labelmend review --reviewer` was given, else the account that the server runs under."""
     try:
         return reviewer_name(os.environ.get(REVIEWER_VARIABLE) or getpass.getuser())
     except (KeyError, OSError, InputError):  # a container may run under an id without a name

@@ -67,7 +67,7 @@ NEEDS_CLEANLAB = {"cleanlab, self-confidence", "cleanlab, adjusted"}
 
 
 def has_cleanlab() -> bool:
-    """Return whether cleanlab is installed; it comes with `pip install labelmend[benchmark]`."""
+    """Return whether cleanlab is installed; it comes with `pip install 'labelmend[benchmark]'`."""
     return find_spec("cleanlab") is not None
 
 
