@@ -55,7 +55,7 @@ def draw_for_run(
     Args:
         workspace: that the run belongs to.
         run_id: a finished run.
-        cells: every cell that may be an error and that nobody has answered, as `rank_cells` gives them.
+        cells: every cell that may be an error and that nobody has answered, as `Candidates.every` gives them.
         suggestions: those of them that are suggested, with their ranks.
         size: cells of each kind; 0 draws none.
     """

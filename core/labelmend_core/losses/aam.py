@@ -1,7 +1,5 @@
 """The angular margin asymmetric loss, of cosines."""
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 – torch's own convention
@@ -137,24 +135,3 @@ class AngularMarginLoss(AnalyticLoss):
             relative = other_slope / other.clamp(min=torch.finfo(other.dtype).tiny)
             value, slope = focus * value, focus * (slope + gamma * relative * value)
         return value / -self.scale, -slope
-
-
-def scale_for(n_classes: int) -> float:
-    """Return the scale that suits a number of classes: √5 · ln(K - 1), at least 7 and at most 30.
-
-    Args:
-        n_classes: K ≥ 1.
-
-    Raises:
-        InputError: fewer than one class.
-
-    Source: Prokofiev and Sovrasov 2022, arXiv 2209.06585, an optional rule; the released configurations set 23
-    (COCO) and 17 (VOC) instead.
-
-    Example:
-        >>> round(scale_for(80), 2)
-        9.77
-    """
-    if n_classes < 1:
-        raise InputError(f"Expected at least one class, got {n_classes}.")
-    return min(max(math.sqrt(5.0) * math.log(max(n_classes - 1, 1)), 7.0), 30.0)
