@@ -24,7 +24,6 @@ def train_in(
     *,
     labels: Labels = "corrected",
     show: Show | None = None,
-    before: Callable[[str], None] | None = None,
 ) -> RunRecord:
     """Train a new run and return its record, done or stopped.
 
@@ -33,7 +32,6 @@ def train_in(
         settings: what to train.
         labels: "given", or "corrected" by the decisions so far.
         show: called with phase, steps done, steps in all and the estimated seconds left.
-        before: called with the run's id before anything else.
     """
     from labelmend_core.trackers import require_trackers
 
@@ -45,8 +43,6 @@ def train_in(
         n_decisions=workspace.ledger.count() if labels == "corrected" else 0,
         settings=settings.to_dict(),
     )
-    if before is not None:
-        before(run_id)
     return _run(workspace, run_id, settings, show)
 
 
