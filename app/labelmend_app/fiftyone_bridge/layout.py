@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -96,7 +95,7 @@ def existing_or_new(fiftyone: ModuleType, workspace: Workspace) -> Any:
     dataset = fiftyone.Dataset(name, persistent=True)
     dataset.media_type = "image"
     _declare(fiftyone, dataset)
-    dataset.info = {MARK: {"images": len(workspace.dataset.image_ids), "folder": str(_absolute(workspace.folder))}}
+    dataset.info = {MARK: {"images": len(workspace.dataset.image_ids), "folder": str(workspace.folder.resolve())}}
     dataset.save()
     return dataset
 
@@ -113,10 +112,6 @@ def samples_of(dataset: Any) -> Any:
     between reading and writing, and write a sample for each field. MongoDB itself writes where nothing has changed.
     """
     return dataset._sample_collection
-
-
-def _absolute(folder: Path) -> Path:
-    return folder.resolve()
 
 
 def _ours(dataset: Any, workspace: Workspace) -> Any:

@@ -20,7 +20,6 @@ PAGE = "page"
 _ON_A_PAGE = 48
 _LIKELY = "Error probability now"
 _BAR = st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%")
-KIND_WORDS = {Kind.MISSING.value: "missing", Kind.SPURIOUS.value: "spurious"}
 STATE_COLOURS = {
     State.ACCEPTED.value: _charts.PRESENT,
     State.REJECTED.value: _charts.ABSENT,
@@ -75,8 +74,8 @@ def pictures(known: Known, cells: pd.DataFrame) -> Sequence[Picture]:
 
 def _verdict_words(kind: str, probability: float, state: str) -> str:
     if state in (State.ACCEPTED, State.REJECTED):
-        return f"{KIND_WORDS[kind]}? {state}"
-    likely = "not suspected" if isnan(probability) else f"{KIND_WORDS[kind]}: {100 * probability:.0f} % likely"
+        return f"{kind}? {state}"
+    likely = "not suspected" if isnan(probability) else f"{kind}: {100 * probability:.0f} % likely"
     return likely if state == State.OPEN else f"{likely} · {state}"
 
 
