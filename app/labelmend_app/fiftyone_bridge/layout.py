@@ -21,10 +21,8 @@ MARK = "labelmend"  # in the dataset's info: it is a mirror of ours
 DECISIONS = (State.ACCEPTED.value, State.REJECTED.value, State.UNSURE.value)
 
 _VERDICTS = {
-    (Kind.MISSING, State.ACCEPTED): Verdict.PRESENT,
-    (Kind.MISSING, State.REJECTED): Verdict.ABSENT,
-    (Kind.SPURIOUS, State.ACCEPTED): Verdict.ABSENT,
-    (Kind.SPURIOUS, State.REJECTED): Verdict.PRESENT,
+    **{(kind, State.ACCEPTED): kind.error_verdict for kind in Kind},
+    **{(kind, State.REJECTED): kind.fine_verdict for kind in Kind},
 }
 _STATES = {(kind, verdict): state for (kind, state), verdict in _VERDICTS.items()}
 _SAME_FOR_BOTH = {Verdict.UNSURE: State.UNSURE, Verdict.SKIP: State.SKIPPED}

@@ -20,12 +20,12 @@ from labelmend_core.detection import Outlook, learn, outlook
 from labelmend_core.detection.learning import Learned, likeliest
 from labelmend_core.ledger import AuditCell, Second
 from labelmend_core.ledger.ranking import Ranking
+from labelmend_core.ledger.verdicts import CELL
 from labelmend_core.types import IntArray, Kind
 from labelmend_core.workspace import Workspace
 
 LIKELY, NEXT, SINCE, RUN, SELECTION = "likely", "next", "since", "run", "selection"  # in the address
 MOST_EFFORT = 1_000_000
-_CELL = ["image_index", "class_index"]
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _answered_then(
     places = ranking.places(learned.answered)
     then[places[places >= 0]] = True
     sample = workspace.audits.answered(run_id, until=pick.since)
-    return then, set(sample[_CELL].itertuples(index=False, name=None))
+    return then, set(sample[CELL].itertuples(index=False, name=None))
 
 
 def _cut(
