@@ -12,21 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from labelmend_core.ledger import schema
 from labelmend_core.ledger.verdicts import CELL, DEFINITE
 from labelmend_core.types import Verdict
 
-COLUMNS = [
-    "decision_id",
-    "client",
-    "seq",
-    "image_index",
-    "class_index",
-    "verdict",
-    "reviewer",
-    "decided_at",
-    "suggestion_id",
-    "adjudicates",
-]
+COLUMNS = schema.standing_decisions.c.keys()
 FEWEST = 10  # cells; of fewer kappa says next to nothing
 COHEN, FLEISS = "Cohen", "Fleiss"
 _DRAWS = 2_000

@@ -7,11 +7,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses._analytic import AnalyticLoss, present_in
+from labelmend_core.losses._analytic import LINEAR, AnalyticLoss, present_in
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
-
-# From here on ln(1 + e^x) is x, to the last bit of float64.
-_LINEAR = 40.0
 
 # How far above 1 a cosine may come by rounding, beside the machine precision of its dtype.
 _ROUNDING = 1e-3
@@ -72,7 +69,7 @@ class AngularMarginLoss(AnalyticLoss):
         x = torch.add(self.scale * self.margin, x, alpha=self.scale)
         weight = torch.add((1.0 - self.balance) / self.scale, present, alpha=(2.0 * self.balance - 1.0) / self.scale)
         # The derivative is weighted by -k where present, else by 1 - k: s · c against 1 / s.
-        return weight * F.softplus(x, threshold=_LINEAR), (1.0 - self.balance - present) * torch.sigmoid(x)
+        return weight * F.softplus(x, threshold=LINEAR), (1.0 - self.balance - present) * torch.sigmoid(x)
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
