@@ -97,7 +97,7 @@ def present_in(targets: Tensor, dtype: torch.dtype) -> Tensor:
     return targets.to(dtype).clamp(0.0, 1.0)
 
 
-def unknown_in(targets: Tensor, dtype: torch.dtype) -> Tensor:
+def unobserved_in(targets: Tensor, dtype: torch.dtype) -> Tensor:
     """Return 1 where a target is 0, unobserved, and 0 elsewhere, a fresh tensor of that dtype."""
     return torch.sub(1.0, targets.to(dtype).abs())
 
