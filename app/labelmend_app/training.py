@@ -56,7 +56,8 @@ def resume(workspace: Workspace, run_id: str, *, show: Show | None = None) -> Ru
     if record.status in (Status.DONE, Status.RUNNING):
         raise InputError(f"Expected a run that was stopped, but {run_id} is {record.status}")
     if "backbone" not in record.settings:
-        raise InputError(f"Expected a run of 'labelmend train', but {run_id} was recorded of another training loop")
+        where_from = "imported" if record.mode == "imported" else "recorded of another training loop"
+        raise InputError(f"Expected a run of 'labelmend train', but {run_id} was {where_from}")
     # Forget the stop that ended it before anything that takes long, or a new one would be forgotten too.
     (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
     from labelmend_core.trackers import require_trackers
