@@ -24,6 +24,7 @@ _TABLE = "review_table"
 
 
 def all_classes(workspace: Workspace, run_id: str, picked: PickedQueue, queues: list[ReviewQueue], kind: Kind) -> None:
+    """Draw the screen of all classes: what to review and how, where to begin, and the queues of one kind."""
     st.title("Review")
     with st.container(horizontal=True, vertical_alignment="center"):
         choose_kind(queues, kind)
