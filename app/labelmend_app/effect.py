@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from labelmend_app.remaining import about
+from labelmend_app.number_words import about
 from labelmend_core.detection import Left, remaining_errors
 from labelmend_core.errors import InputError
 from labelmend_core.files import replacing

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from labelmend_app.components.review_grid import ReviewQueue
-from labelmend_app.remaining import about
+from labelmend_app.number_words import about
 from labelmend_app.review.picked_queue import ALL, PickedQueue
 from labelmend_app.screens._modes import is_blind, set_by_image, toggle_blind
 from labelmend_app.screens._pick import choose_pick, next_effort, said

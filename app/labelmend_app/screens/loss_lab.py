@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from labelmend_app.components.figure_bar import figure_bar
-from labelmend_app.export import safe_csv
+from labelmend_app.safe_csv import safe_csv
 from labelmend_app.screens import _charts, _lab_figure, _lab_settings, _runs
 from labelmend_app.screens._lab_curves import Curve, View, table
 from labelmend_app.screens._lab_figure import Measured

@@ -7,6 +7,8 @@ from pathlib import Path
 from labelmend_core.errors import AnnotationError
 
 UTF8_BOM = b"\xef\xbb\xbf"
+# Without a class file the largest index alone sets K; a slip of the pen must not make a billion class names.
+LARGEST_UNNAMED = 99_999
 _SHOWN_CHARACTERS = 80
 
 
