@@ -27,12 +27,14 @@ assert torch.autograd.gradcheck(lambda z: loss(z, targets), (logits,))
 SCORE = """
 import numpy as np
 from labelmend_core import LabelMatrix
-from labelmend_core.detection.combine import NAMES
-from labelmend_core.detection.rank import rank_cells
+from labelmend_core.detection.combine import NAMES, scores_of
+from labelmend_core.detection.rank import judge, ranked, with_contributions
 
 rng = np.random.default_rng(0)
 given, p = (rng.random((500, 4)) < 0.3).astype(np.int8), rng.random((500, 4))
-cells = rank_cells(LabelMatrix.from_dense(given), p, None, min_probability=0)
+labels = LabelMatrix.from_dense(given)
+scores = scores_of(labels, p)
+cells = with_contributions(ranked(judge(labels, scores), 0), scores)
 missing = cells["kind"] == "missing"
 n = given.sum(axis=1)[cells["image_index"]]
 np.testing.assert_allclose(cells["labels_of_image"], np.where(missing, 0.1 * np.log1p(n), 0), rtol=1e-5)

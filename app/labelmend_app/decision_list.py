@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from labelmend_app.export import safe_csv
+from labelmend_app.safe_csv import safe_csv
 from labelmend_core.ledger.trail import Wanted
 from labelmend_core.workspace import Workspace
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from labelmend_app.remaining import about
+from labelmend_app.number_words import about
 from labelmend_core.detection import Left, remaining_errors
 from labelmend_core.errors import InputError
 from labelmend_core.files import replacing
@@ -84,7 +84,7 @@ def keep_effect(
         new_decisions=after.n_decisions - (before.n_decisions if before.labels == "corrected" else 0),
         map_before=before.metrics.get("map") if measured else None,
         map_after=after.metrics.get("map") if measured else None,
-        classes=_classes(workspace, before, after) if measured else (),
+        classes=gains(workspace, before, after) if measured else (),
         suggestions=n_suggestions,
         new_suggestions=workspace.queue.n_new(after.run_id, before.run_id),
         left_before=left_before,
@@ -165,7 +165,8 @@ def _interval(left: Left) -> Interval:
     return left.estimate.total, left.estimate.low, left.estimate.high
 
 
-def _classes(workspace: Workspace, before: RunRecord, after: RunRecord) -> tuple[tuple[int, float, float], ...]:
+def gains(workspace: Workspace, before: RunRecord, after: RunRecord) -> tuple[tuple[int, float, float], ...]:
+    """Return class index and average precision of two runs, of the classes that have both; most gained first."""
     tables = [RunFolder(workspace.run_folder(run.run_id)).table("per_class") for run in (before, after)]
     if tables[0] is None or tables[1] is None:
         return ()

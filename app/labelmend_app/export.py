@@ -1,6 +1,5 @@
 """Taking the corrected annotations home: what changes, and the files, in the format that they came in or as a table."""
 
-import csv
 import io
 import json
 import math
@@ -11,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from labelmend_app.safe_csv import TIME, safe_csv
 from labelmend_core.errors import InputError
 from labelmend_core.files import replacing
 from labelmend_core.ledger import Policy, decided_by, replay
-from labelmend_core.spreadsheet import escaped
 from labelmend_core.types import ABSENT, PRESENT, UNOBSERVED, LabelMatrix
 from labelmend_core.workspace import Workspace
 from labelmend_datasets.formats import FORMATS, AnnotationFormat
@@ -24,7 +23,6 @@ COLUMNS = ("image", "class", "before", "after", "reviewer", "decided_at", "adjud
 _WORD = {PRESENT: "present", ABSENT: "absent", UNOBSERVED: "unobserved"}
 _DIGITS = 4  # of a score
 _NONE = -1  # id of no suggestion
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def changes(workspace: Workspace, policy: Policy = Policy.LATEST) -> pd.DataFrame:
@@ -158,7 +156,7 @@ def changes_as_csv(frame: pd.DataFrame) -> bytes:
 def changes_as_json(frame: pd.DataFrame) -> bytes:
     """Return what `changes` returns as a JSON list of an object a change, every text as it is."""
     score = frame["score"].astype(object).where(frame["score"].notna(), None)  # JSON has no NaN
-    rows = frame.assign(decided_at=frame["decided_at"].dt.strftime(_TIME), score=score).to_dict("records")
+    rows = frame.assign(decided_at=frame["decided_at"].dt.strftime(TIME), score=score).to_dict("records")
     return (json.dumps(rows, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
@@ -172,29 +170,6 @@ def _created(workspace: Workspace, annotations: Path, format_name: str, correcte
 
 def _format(workspace: Workspace) -> AnnotationFormat:
     return FORMATS[workspace.settings.format]
-
-
-def safe_csv(frame: pd.DataFrame, *, header: bool = True) -> str:
-    """Return a table as CSV that no spreadsheet computes; times are in UTC.
-
-    A text that a spreadsheet would take for a formula begins with an apostrophe, which
-    `labelmend_core.spreadsheet.unescaped` takes away.
-    """
-
-    def safe(value: object) -> object:
-        return escaped(value) if isinstance(value, str) else value
-
-    texts = [name for name in frame if _holds_text(frame[name])]
-    safe_frame = frame.assign(**{name: frame[name].map(safe) for name in texts})
-    # Before Python 3.13 a carriage return gets no quotes of its own, and what follows it would begin a row.
-    breaks = any(safe_frame[name].astype(str).str.contains("\r", regex=False).any() for name in texts)
-    quoting = csv.QUOTE_NONNUMERIC if breaks else csv.QUOTE_MINIMAL
-    table: str = safe_frame.to_csv(index=False, header=header, lineterminator="\n", date_format=_TIME, quoting=quoting)
-    return table
-
-
-def _holds_text(column: pd.Series) -> bool:
-    return bool(pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column))
 
 
 def _zipped(folder: Path) -> bytes:

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labelmend_app.export import safe_csv
+from labelmend_app.safe_csv import safe_csv
 from labelmend_core.errors import InputError
 from labelmend_core.files import replacing
 

@@ -1,12 +1,12 @@
 """What remains, as sentences, columns and records: "about 140 missing labels remain (90 %: 95 to 190)"."""
 
 from collections.abc import Mapping, Sequence
-from math import floor, log10
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmend_app.number_words import about
 from labelmend_core.detection import Left
 from labelmend_core.types import Kind
 
@@ -56,14 +56,6 @@ def remaining_columns(left: Mapping[Kind, Left]) -> dict[str, list[str]]:
         ]
         for kind, known in left.items()
     }
-
-
-def about(value: float) -> str:
-    """Return a number with its two leading digits, the rest zeros: more would not be true."""
-    if value < 10:
-        return f"{value:.0f}"
-    step = 10.0 ** (floor(log10(value)) - 1)
-    return f"{round(value / step) * step:,.0f}"
 
 
 def _sentence(kind: Kind, known: Left) -> str:

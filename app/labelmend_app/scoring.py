@@ -35,7 +35,7 @@ def shard_of(text: str) -> tuple[int, int]:
     return int(number), int(of)
 
 
-def about(checkpoint: Path, trained: "Trained", images: Images, k: int) -> About:
+def about(checkpoint: Path, images: Images, k: int) -> About:
     """Return what scores of these images by this checkpoint are called."""
     with checkpoint.open("rb") as stream:
         network = file_digest(stream, "sha256").hexdigest()[:16]

@@ -24,7 +24,6 @@ def train_in(
     *,
     labels: Labels = "corrected",
     show: Show | None = None,
-    before: Callable[[str], None] | None = None,
 ) -> RunRecord:
     """Train a new run and return its record, done or stopped.
 
@@ -33,7 +32,6 @@ def train_in(
         settings: what to train.
         labels: "given", or "corrected" by the decisions so far.
         show: called with phase, steps done, steps in all and the estimated seconds left.
-        before: called with the run's id before anything else.
     """
     from labelmend_core.trackers import require_trackers
 
@@ -45,8 +43,6 @@ def train_in(
         n_decisions=workspace.ledger.count() if labels == "corrected" else 0,
         settings=settings.to_dict(),
     )
-    if before is not None:
-        before(run_id)
     return _run(workspace, run_id, settings, show)
 
 
@@ -60,7 +56,8 @@ def resume(workspace: Workspace, run_id: str, *, show: Show | None = None) -> Ru
     if record.status in (Status.DONE, Status.RUNNING):
         raise InputError(f"Expected a run that was stopped, but {run_id} is {record.status}")
     if "backbone" not in record.settings:
-        raise InputError(f"Expected a run of 'labelmend train', but {run_id} was recorded of another training loop")
+        where_from = "imported" if record.mode == "imported" else "recorded of another training loop"
+        raise InputError(f"Expected a run of 'labelmend train', but {run_id} was {where_from}")
     # Forget the stop that ended it before anything that takes long, or a new one would be forgotten too.
     (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
     from labelmend_core.trackers import require_trackers

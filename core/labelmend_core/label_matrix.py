@@ -192,6 +192,13 @@ class LabelMatrix:
         return f"LabelMatrix({n} images, {k} classes, {self.n_observed} observed cells)"
 
 
+def as_labels(labels: LabelMatrix | ArrayLike | sparse.sparray | sparse.spmatrix) -> LabelMatrix:
+    """Return labels (N, K), dense or sparse, as a matrix; a matrix as it is."""
+    if isinstance(labels, LabelMatrix):
+        return labels
+    return LabelMatrix.from_sparse(labels) if sparse.issparse(labels) else LabelMatrix.from_dense(labels)
+
+
 def _keys(images: ArrayLike, classes: ArrayLike, shape: tuple[int, int]) -> IntArray:
     """Return row-major cell numbers, refusing images and classes that there are not."""
     rows, columns = np.asarray(images, dtype=np.int64), np.asarray(classes, dtype=np.int64)

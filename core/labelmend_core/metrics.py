@@ -135,22 +135,6 @@ def average_precision_per_class(
     return average_precision
 
 
-def mean_average_precision(
-    labels: NDArray[np.int8], scores: NDArray[np.floating], *, unobserved: Unobserved = "absent"
-) -> float:
-    """Return the mean of `average_precision_per_class` over the classes that have one, NaN if none has.
-
-    Args:
-        labels: (N, K), 1 present, -1 absent, 0 unobserved.
-        scores: (N, K), finite, higher is more probably present.
-        unobserved: What a 0 is: `"absent"` (complete annotation) or `"left_out"`.
-
-    Raises:
-        InputError: See `average_precision_per_class`.
-    """
-    return _mean_of_defined(average_precision_per_class(labels, scores, unobserved=unobserved))
-
-
 def cf1_of1(
     labels: NDArray[np.int8],
     scores: NDArray[np.floating],

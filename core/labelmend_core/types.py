@@ -39,6 +39,16 @@ class Kind(StrEnum):
     MISSING = "missing"
     SPURIOUS = "spurious"
 
+    @property
+    def error_verdict(self) -> "Verdict":
+        """What says that the label is wrong: the class of a missing label is present, that of a spurious one absent."""
+        return Verdict.PRESENT if self is Kind.MISSING else Verdict.ABSENT
+
+    @property
+    def fine_verdict(self) -> "Verdict":
+        """What says that the label is right."""
+        return Verdict.ABSENT if self is Kind.MISSING else Verdict.PRESENT
+
 
 class Verdict(StrEnum):
     """What a reviewer says of one (image, class) cell; `UNDO` takes an earlier decision back."""
@@ -48,6 +58,11 @@ class Verdict(StrEnum):
     UNSURE = "unsure"
     SKIP = "skip"
     UNDO = "undo"
+
+    @property
+    def is_definite(self) -> bool:
+        """Whether it says what the label is: present or absent."""
+        return self in (Verdict.PRESENT, Verdict.ABSENT)
 
 
 @dataclass(frozen=True)

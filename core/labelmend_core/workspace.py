@@ -160,12 +160,6 @@ class Workspace:
         """The kept copy of the annotations as they came."""
         return self.folder / "source" / "annotations" / self.settings.source
 
-    @property
-    def source_classes(self) -> Path | None:
-        """The kept copy of the class file, None when the format needs none."""
-        name = self.settings.classes
-        return self.folder / "source" / "classes" / name if name else None
-
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of one run's files."""
         return self.folder / "runs" / self.runs.get(run_id).run_id

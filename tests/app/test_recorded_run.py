@@ -83,3 +83,11 @@ def test_a_loop_that_fails_leaves_a_failed_run_that_cannot_be_resumed(scenes_wor
         assert failed.status is Status.FAILED
         with pytest.raises(InputError, match="recorded of another training loop"):
             resume(workspace, failed.run_id)
+
+
+def test_imported_predictions_that_were_not_written_to_the_end_cannot_be_resumed(scenes_workspace) -> None:
+    with closing(scenes_workspace()) as workspace:
+        run_id = workspace.runs.start(mode="imported", loss="own", labels="given", n_decisions=0, settings={})
+        workspace.runs.finish(run_id, Status.FAILED, {})
+        with pytest.raises(InputError, match=f"{run_id} was imported"):
+            resume(workspace, run_id)

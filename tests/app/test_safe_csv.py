@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelmend_app.export import safe_csv
+from labelmend_app.safe_csv import safe_csv
 from labelmend_core.spreadsheet import unescaped
 
 TEXTS = st.lists(st.text(alphabet="'=+-@\t\rab,\"", max_size=5), min_size=1, max_size=4)

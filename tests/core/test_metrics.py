@@ -10,7 +10,6 @@ from labelmend_core.metrics import (
     cf1_of1_top,
     evaluate,
     how_to_read_unobserved,
-    mean_average_precision,
 )
 from labelmend_core.types import LabelMatrix
 
@@ -35,15 +34,15 @@ def test_average_precision_equals_loops(seed, average_precision_by_loops) -> Non
         seen = labels[:, k] != 0
         expected = average_precision_by_loops(present[seen].tolist(), scores[seen, k].tolist())
         assert observed[k] == pytest.approx(expected)
-    assert mean_average_precision(labels, scores) == pytest.approx(by_class.mean())
 
 
 def test_a_class_without_a_present_cell_is_left_out_and_not_zero() -> None:
     by_class = average_precision_per_class(LABELS, SCORES)
     assert by_class.dtype == np.float64
     np.testing.assert_allclose(by_class, [5 / 6, 5 / 6, np.nan])
-    assert mean_average_precision(LABELS, SCORES) == pytest.approx(5 / 6)
-    assert evaluate(LABELS, SCORES).left_out == (2,)
+    evaluation = evaluate(LABELS, SCORES)
+    assert evaluation.mean_average_precision == pytest.approx(5 / 6)
+    assert evaluation.left_out == (2,)
 
 
 def test_without_any_present_cell_the_metrics_are_undefined() -> None:
@@ -193,7 +192,7 @@ def test_an_evaluation_holds_what_the_functions_return() -> None:
         assert evaluation.left_out == ()
 
 
-@pytest.mark.parametrize("function", [average_precision_per_class, mean_average_precision, cf1_of1, evaluate])
+@pytest.mark.parametrize("function", [average_precision_per_class, cf1_of1, evaluate])
 def test_bad_labels_and_scores_are_named(function) -> None:
     with pytest.raises(InputError, match=r"labels \(4, 3\) and scores \(4, 2\)"):
         function(LABELS, SCORES[:, :2])

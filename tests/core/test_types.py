@@ -269,3 +269,12 @@ def test_many_dense_rows_are_read_in_blocks(monkeypatch) -> None:
     dense = np.random.default_rng(0).integers(-1, 2, (50, 7))
     monkeypatch.setattr("labelmend_core.label_matrix._DENSE_CELLS", 30)
     np.testing.assert_array_equal(LabelMatrix.from_dense(dense).dense(), dense)
+
+
+def test_a_missing_label_is_wrong_where_the_class_is_present_and_a_spurious_one_where_it_is_not() -> None:
+    assert (Kind.MISSING.error_verdict, Kind.MISSING.fine_verdict) == (Verdict.PRESENT, Verdict.ABSENT)
+    assert (Kind.SPURIOUS.error_verdict, Kind.SPURIOUS.fine_verdict) == (Verdict.ABSENT, Verdict.PRESENT)
+
+
+def test_present_and_absent_are_definite() -> None:
+    assert [verdict for verdict in Verdict if verdict.is_definite] == [Verdict.PRESENT, Verdict.ABSENT]

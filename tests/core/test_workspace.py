@@ -94,15 +94,14 @@ def test_what_was_imported_is_there_when_it_is_opened_again(
     assert workspace.validation is not None
     assert lists(workspace.validation) == lists(VALIDATION)
     assert workspace.source.read_bytes() == "train0.jpg,0\r\nträin1.jpg,\n".encode()
-    assert workspace.source_classes is not None
-    assert workspace.source_classes.read_text() == "cat\ndog\n"
+    assert (workspace.folder / "source" / "classes" / "classes.txt").read_text() == "cat\ndog\n"
     assert workspace.image_folder == source.parent.resolve()
 
 
 def test_without_validation_and_class_file_there_are_none(tmp_path: Path, create: Callable[..., Workspace]) -> None:
     workspace = create(tmp_path / "w", validation=None)
     assert workspace.validation is None
-    assert workspace.source_classes is None
+    assert not list((workspace.folder / "source" / "classes").iterdir())
 
 
 def test_image_paths_count_validation_after_training(

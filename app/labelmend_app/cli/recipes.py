@@ -1,13 +1,14 @@
 """`labelmend recipes`: what the papers trained, ready to be trained again."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from labelmend_app import recipes as shelf
 from labelmend_app.cli._common import JsonOption, answer, out
+from labelmend_core.dotted import dotted
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,14 +50,7 @@ def _in_full(recipe: shelf.Recipe) -> str:
         *(f"{what}: {text}" for what, text in recipe.dataset.items()),
         f"published: {figure} ({'confirmed' if published.confirmed else 'not confirmed'}). {published.note}",
         f"assumed: {recipe.assumed}\n",
-        *_settings(recipe.settings),
+        *(f"{name} = {value}" for name, value in dotted(recipe.settings).items()),
         f"\nNext: labelmend train --recipe {recipe.name}",
     ]
     return "\n".join(lines)
-
-
-def _settings(values: Any, prefix: str = "") -> list[str]:
-    lines = []
-    for name, value in values.items():
-        lines += _settings(value, f"{prefix}{name}.") if isinstance(value, dict) else [f"{prefix}{name} = {value}"]
-    return lines

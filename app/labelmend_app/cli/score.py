@@ -77,7 +77,7 @@ def score(
     from labelmend_app import scoring
 
     with progress_bar() as bar:
-        about = scoring.about(path, trained, shown, keep)
+        about = scoring.about(path, shown, keep)
         n = scoring.score(trained, shown, out, about, shard=part, batch_size=batch_size, show=bar)
     text = (
         f"Shard {shard}: {n:,} images scored into {out}. When all shards are done: labelmend score --merge --out {out}"

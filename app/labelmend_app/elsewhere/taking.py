@@ -12,7 +12,6 @@ from labelmend_core.ledger import standing
 from labelmend_core.types import Decision, Verdict
 from labelmend_core.workspace import Workspace
 
-_DEFINITE = (Verdict.PRESENT, Verdict.ABSENT)
 Voice = Cell | tuple[Cell, str]
 
 
@@ -87,7 +86,7 @@ def _voice(image: int, class_index: int, reviewer: str, each_reviewer: bool) -> 
 
 
 def _contradicts(other: Decision, verdict: Verdict | None) -> bool:
-    return other.verdict in _DEFINITE and other.verdict is not verdict
+    return other.verdict.is_definite and other.verdict is not verdict
 
 
 def _is_there(said: Said, standing: Decision | None) -> bool:

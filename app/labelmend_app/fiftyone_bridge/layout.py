@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,10 +21,8 @@ MARK = "labelmend"  # in the dataset's info: it is a mirror of ours
 DECISIONS = (State.ACCEPTED.value, State.REJECTED.value, State.UNSURE.value)
 
 _VERDICTS = {
-    (Kind.MISSING, State.ACCEPTED): Verdict.PRESENT,
-    (Kind.MISSING, State.REJECTED): Verdict.ABSENT,
-    (Kind.SPURIOUS, State.ACCEPTED): Verdict.ABSENT,
-    (Kind.SPURIOUS, State.REJECTED): Verdict.PRESENT,
+    **{(kind, State.ACCEPTED): kind.error_verdict for kind in Kind},
+    **{(kind, State.REJECTED): kind.fine_verdict for kind in Kind},
 }
 _STATES = {(kind, verdict): state for (kind, state), verdict in _VERDICTS.items()}
 _SAME_FOR_BOTH = {Verdict.UNSURE: State.UNSURE, Verdict.SKIP: State.SKIPPED}
@@ -96,7 +93,7 @@ def existing_or_new(fiftyone: ModuleType, workspace: Workspace) -> Any:
     dataset = fiftyone.Dataset(name, persistent=True)
     dataset.media_type = "image"
     _declare(fiftyone, dataset)
-    dataset.info = {MARK: {"images": len(workspace.dataset.image_ids), "folder": str(_absolute(workspace.folder))}}
+    dataset.info = {MARK: {"images": len(workspace.dataset.image_ids), "folder": str(workspace.folder.resolve())}}
     dataset.save()
     return dataset
 
@@ -113,10 +110,6 @@ def samples_of(dataset: Any) -> Any:
     between reading and writing, and write a sample for each field. MongoDB itself writes where nothing has changed.
     """
     return dataset._sample_collection
-
-
-def _absolute(folder: Path) -> Path:
-    return folder.resolve()
 
 
 def _ours(dataset: Any, workspace: Workspace) -> Any:

@@ -4,15 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from labelmend_core.gradient_groups import GROUP_WORDS
 from labelmend_core.run_folder import RunFolder
-
-_GROUPS = {
-    "positive": "given",
-    "unobserved": "unobserved",
-    "absent": "verified absent",
-    "flagged": "unobserved, p once above τ",
-    "planted": "hidden present (truly missing)",
-}
 
 
 def run_curves(run: RunFolder) -> dict[str, Any]:
@@ -27,7 +20,7 @@ def run_curves(run: RunFolder) -> dict[str, Any]:
     if gradients is not None and len(gradients):
         epoch = gradients["epoch"].max()
         newest = gradients[gradients["epoch"] == epoch].sort_values("p_low")
-        own = {name: newest[newest["group"] == group] for group, name in _GROUPS.items()}
+        own = {name: newest[newest["group"] == group] for group, name in GROUP_WORDS.items()}
         found["gradient"] = [
             _line(name, (rows["p_low"] + rows["p_high"]) / 2, rows["gradient"])
             for name, rows in own.items()

@@ -24,7 +24,7 @@ def save(fiftyone: ModuleType, dataset: Any, class_names: Sequence[str], wanted:
     slugs = {fiftyone.core.utils.to_slug(name) for name in there}
     new = []
     for class_index, kind in wanted:
-        name, plain = _names(fiftyone, kind, class_index, class_names[class_index])
+        name, plain = _names(kind, class_index, class_names[class_index])
         if name in there or plain in there:
             continue
         chosen = plain if fiftyone.core.utils.to_slug(name) in slugs else name
@@ -61,7 +61,7 @@ def _add(dataset: Any, documents: Sequence[Any]) -> None:
     dataset._doc.save(virtual=True)
 
 
-def _names(fiftyone: ModuleType, kind: str, class_index: int, class_name: str) -> tuple[str, str]:
+def _names(kind: str, class_index: int, class_name: str) -> tuple[str, str]:
     """Return the name of a view, and one with the class's number for a name that reads in an address like another's."""
     short = class_name[:_LONGEST]
     return f"{kind}: {short}", f"{kind} {class_index}: {short}"

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from labelmend_app.effect import gains
 from labelmend_app.export import changes
 from labelmend_app.remaining import remaining_columns, remaining_sentences
 from labelmend_app.report._figures import line_chart
@@ -188,15 +189,10 @@ def _quality(workspace: Workspace, records: list[RunRecord]) -> dict[str, Any] |
     if len(measured) < 2:
         return None
     after, before = measured[0], measured[-1]
-    tables = [RunFolder(workspace.run_folder(run.run_id)).table("per_class") for run in (before, after)]
-    rows = []
-    if tables[0] is not None and tables[1] is not None:
-        both = tables[1].merge(tables[0], on="class_index", suffixes=("_after", "_before"))
-        both["gain"] = both["average_precision_after"] - both["average_precision_before"]
-        for row in both[both["gain"].notna()].sort_values("gain", ascending=False).itertuples():
-            name = workspace.dataset.class_names[row.class_index]
-            numbers = (f"{row.average_precision_before:.3f}", f"{row.average_precision_after:.3f}", f"{row.gain:+.3f}")
-            rows.append((name, *numbers))
+    rows = [
+        (workspace.dataset.class_names[k], f"{was:.3f}", f"{is_now:.3f}", f"{is_now - was:+.3f}")
+        for k, was, is_now in gains(workspace, before, after)
+    ]
     return {
         "before": before,
         "after": after,

@@ -2,11 +2,8 @@
 
 import pandas as pd
 
-from labelmend_core.types import Kind, Verdict
+from labelmend_core.ledger.verdicts import CELL, calls_wrong, last_definite
 from labelmend_core.workspace import Workspace
-
-_CELL = ["image_index", "class_index"]
-_ERROR = {Kind.MISSING.value: Verdict.PRESENT.value, Kind.SPURIOUS.value: Verdict.ABSENT.value}
 
 
 def answered_suggestions(workspace: Workspace) -> pd.DataFrame:
@@ -20,7 +17,7 @@ def answered_suggestions(workspace: Workspace) -> pd.DataFrame:
         among the answered, by the error probabilities that they were ranked with) and open.
     """
     said = _last_answers(workspace)
-    said["accepted"] = said["verdict"] == said["kind"].map(_ERROR)
+    said["accepted"] = calls_wrong(said)
     group = ["class_index", "kind"]
     counted = said.groupby(group).agg(
         answered=("accepted", "size"), accepted=("accepted", "sum"), expected=("error_probability", "sum")
@@ -40,11 +37,6 @@ def _last_answers(workspace: Workspace) -> pd.DataFrame:
     runs = [record.run_id for record in workspace.runs.all()]
     found = pd.concat([pd.DataFrame({"kind": [], "verdict": []}), *map(workspace.queue.answered, runs)])
     if found.empty:
-        return pd.DataFrame(columns=[*_CELL, "kind", "verdict", "error_probability"])
-    found = found[found["verdict"].isin([Verdict.PRESENT.value, Verdict.ABSENT.value])]
+        return pd.DataFrame(columns=[*CELL, "kind", "verdict", "error_probability"])
     of_newest_run = found.drop_duplicates("decision_id", keep="first")
-    return (
-        of_newest_run.sort_values(["adjudicates", "decision_id"])
-        .drop_duplicates(_CELL, keep="last")
-        .reset_index(drop=True)
-    )
+    return last_definite(of_newest_run).reset_index(drop=True)

@@ -13,19 +13,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from labelmend_app.remaining import about
+from labelmend_app.number_words import count
 from labelmend_app.review.queue import is_open, place_of
 from labelmend_app.review.selected import selected_queues
 from labelmend_core.detection import Outlook, learn, outlook
 from labelmend_core.detection.learning import Learned, likeliest
 from labelmend_core.ledger import AuditCell, Second
 from labelmend_core.ledger.ranking import Ranking
+from labelmend_core.ledger.verdicts import CELL
 from labelmend_core.types import IntArray, Kind
 from labelmend_core.workspace import Workspace
 
 LIKELY, NEXT, SINCE, RUN, SELECTION = "likely", "next", "since", "run", "selection"  # in the address
 MOST_EFFORT = 1_000_000
-_CELL = ["image_index", "class_index"]
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _answered_then(
     places = ranking.places(learned.answered)
     then[places[places >= 0]] = True
     sample = workspace.audits.answered(run_id, until=pick.since)
-    return then, set(sample[_CELL].itertuples(index=False, name=None))
+    return then, set(sample[CELL].itertuples(index=False, name=None))
 
 
 def _cut(
@@ -243,14 +243,3 @@ def _number(parameters: Mapping[str, str], name: str, low: int, high: int) -> in
     text = parameters.get(name, "")
     valid = text.isascii() and text.isdigit() and len(text) <= 16 and low <= int(text) <= high
     return int(text) if valid else None
-
-
-def count(n: float, one: str, many: str = "") -> str:
-    """Return a number with its noun.
-
-    Example:
-        >>> count(1, "image"), count(1312, "image"), count(2, "class", "classes")
-        ('1 image', '1,312 images', '2 classes')
-    """
-    told = about(n) if isinstance(n, float) else f"{n:,}"
-    return f"{told} {one if told == '1' else many or one + 's'}"

@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 
 from labelmend_core.detection import recalibrations
-from labelmend_core.types import Kind, Verdict
+from labelmend_core.ledger.verdicts import calls_wrong, last_definite
+from labelmend_core.types import Kind
 from labelmend_core.workspace import Workspace
 
 NEXT = 100  # suggestions that "the next ones" are
-_CELL = ["image_index", "class_index"]
-_DEFINITE = [Verdict.PRESENT.value, Verdict.ABSENT.value]
-_ERROR = {Kind.MISSING.value: Verdict.PRESENT.value, Kind.SPURIOUS.value: Verdict.ABSENT.value}
 
 
 def tallies(workspace: Workspace, run_id: str) -> pd.DataFrame:
@@ -26,10 +24,8 @@ def tallies(workspace: Workspace, run_id: str) -> pd.DataFrame:
         should have been accepted by the error probabilities as they were ranked, before any answer).
     """
     answers = [workspace.audits.answered(run_id), workspace.queue.answered(run_id)]
-    said = pd.concat(answers, ignore_index=True)
-    said = said[said["verdict"].isin(_DEFINITE)].sort_values(["adjudicates", "decision_id"], kind="stable")
-    last = said.drop_duplicates(_CELL, keep="last")
-    last = last.assign(said=1, accepted=(last["verdict"] == last["kind"].map(_ERROR)).astype(int))
+    last = last_definite(pd.concat(answers, ignore_index=True))
+    last = last.assign(said=1, accepted=calls_wrong(last).astype(int))
     last = last.assign(expected=last["error_probability"].astype(float))
     counted = last.groupby(["class_index", "kind"], as_index=False)[["said", "accepted", "expected"]].sum()
     return counted.astype({"class_index": int, "said": int, "accepted": int, "expected": float})

@@ -11,6 +11,7 @@ MISSING = "#2f86d6"
 SPURIOUS = "#e69f00"
 ABSENT = "#cc5fa8"
 PRESENT = "#009e73"
+GROUPS = {"positive": PRESENT, "unobserved": GIVEN, "absent": ABSENT, "flagged": SPURIOUS, "planted": MISSING}
 SERIES = ("#2f86d6", "#e69f00", "#009e73", "#cc5fa8", "#8a8f98", "#d55e00", "#7ac4f0", "#b8a200")
 
 PANEL_WIDTH = 1200  # px: the whole of a small screen, half of a large one

@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from labelmend_app.screens import _charts
+from labelmend_core.gradient_groups import GROUP_WORDS
 
 # Title, vertical axis, and for each column of `metrics.parquet` its words.
 _PANELS = (
@@ -26,16 +27,6 @@ def training_curves(metrics: pd.DataFrame) -> list[go.Figure]:
     ]
 
 
-# Of each group of cells: its words, its colour.
-_GROUPS = {
-    "positive": ("given", _charts.PRESENT),
-    "unobserved": ("unobserved", _charts.GIVEN),
-    "absent": ("verified absent", _charts.ABSENT),
-    "flagged": ("unobserved, p once above τ", _charts.SPURIOUS),
-    "planted": ("hidden present (truly missing)", _charts.MISSING),
-}
-
-
 def gradient_curve(gradients: pd.DataFrame) -> go.Figure:
     """Return the mean gradient of the newest epoch by probability, a line for each group of cells.
 
@@ -45,7 +36,7 @@ def gradient_curve(gradients: pd.DataFrame) -> go.Figure:
     epoch = int(gradients["epoch"].max())
     newest = gradients[gradients["epoch"] == epoch]
     figure = go.Figure()
-    for group, (words, colour) in _GROUPS.items():
+    for group, words in GROUP_WORDS.items():
         rows = newest[newest["group"] == group].sort_values("p_low")
         if rows.empty:
             continue
@@ -55,7 +46,7 @@ def gradient_curve(gradients: pd.DataFrame) -> go.Figure:
             customdata=rows[["p_low", "p_high", "count"]],
             name=words,
             mode="lines+markers",
-            line={"color": colour, "width": 2},
+            line={"color": _charts.GROUPS[group], "width": 2},
             hovertemplate="p %{customdata[0]:.2f} to %{customdata[1]:.2f}: %{y:.3~g}<br>%{customdata[2]:,} cells",
         )
         figure.add_trace(line)

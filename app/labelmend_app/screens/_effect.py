@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from labelmend_app.effect import NOT_MEASURED, Effect, Interval, interval_words, read_effect
-from labelmend_app.remaining import about
+from labelmend_app.number_words import about
 from labelmend_core.ledger import RunRecord
 from labelmend_core.types import Kind
 from labelmend_core.workspace import Workspace

@@ -13,10 +13,6 @@ from labelmend_core.types import Kind, Verdict
 from labelmend_core.workspace import Workspace
 
 BULK = "bulk"  # in the address: the client of the last bulk decision
-_VERDICTS = {
-    Kind.MISSING: (Verdict.PRESENT, Verdict.ABSENT),  # accepted, rejected
-    Kind.SPURIOUS: (Verdict.ABSENT, Verdict.PRESENT),
-}
 _ICON = {Verdict.PRESENT: ":material/add_task:", Verdict.ABSENT: ":material/remove_done:"}
 _OPEN = [State.OPEN.value, State.SKIPPED.value]
 
@@ -42,10 +38,10 @@ def bulk(known: Known, cells: pd.DataFrame) -> None:
         _offer(known, meant, "Mark all {n} as showing it", Verdict.PRESENT, anew)
         _offer(known, meant, "Mark all {n} as not showing it", Verdict.ABSENT, anew)
         return
-    for kind, (accept, reject) in _VERDICTS.items():
+    for kind in Kind:
         of_kind = meant[meant["kind"] == kind.value]
-        _offer(known, of_kind, f"Accept all {{n}} {kind.value}", accept, anew)
-        _offer(known, of_kind, f"Reject all {{n}} {kind.value}", reject, anew)
+        _offer(known, of_kind, f"Accept all {{n}} {kind.value}", kind.error_verdict, anew)
+        _offer(known, of_kind, f"Reject all {{n}} {kind.value}", kind.fine_verdict, anew)
 
 
 def _offer(known: Known, cells: pd.DataFrame, label: str, verdict: Verdict, anew: bool) -> None:

@@ -9,8 +9,9 @@ import streamlit as st
 from labelmend_app.components.picture_wall import Picture, picture_wall
 from labelmend_app.explore.cells import Known, State
 from labelmend_app.explore.filters import whole_number
+from labelmend_app.number_words import count
 from labelmend_app.review.api import workspace_key
-from labelmend_app.review.picked_queue import SELECTION, Pick, count
+from labelmend_app.review.picked_queue import SELECTION, Pick
 from labelmend_app.screens import _charts
 from labelmend_app.screens._explore_bulk import bulk
 from labelmend_core.selections import CELL, MOST_CELLS
@@ -20,7 +21,6 @@ PAGE = "page"
 _ON_A_PAGE = 48
 _LIKELY = "Error probability now"
 _BAR = st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%")
-KIND_WORDS = {Kind.MISSING.value: "missing", Kind.SPURIOUS.value: "spurious"}
 STATE_COLOURS = {
     State.ACCEPTED.value: _charts.PRESENT,
     State.REJECTED.value: _charts.ABSENT,
@@ -75,8 +75,8 @@ def pictures(known: Known, cells: pd.DataFrame) -> Sequence[Picture]:
 
 def _verdict_words(kind: str, probability: float, state: str) -> str:
     if state in (State.ACCEPTED, State.REJECTED):
-        return f"{KIND_WORDS[kind]}? {state}"
-    likely = "not suspected" if isnan(probability) else f"{KIND_WORDS[kind]}: {100 * probability:.0f} % likely"
+        return f"{kind}? {state}"
+    likely = "not suspected" if isnan(probability) else f"{kind}: {100 * probability:.0f} % likely"
     return likely if state == State.OPEN else f"{likely} · {state}"
 
 

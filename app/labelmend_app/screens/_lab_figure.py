@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from labelmend_app.screens import _charts
 from labelmend_app.screens._lab_curves import Curve, View
+from labelmend_core.gradient_groups import GROUP_WORDS
 
 TARGETS = {1: "Given (1)", 0: "Unobserved (0)", -1: "Verified absent (−1)"}
 AXES = {"pred_prob": "probability p", "logit": "logit z"}
@@ -19,14 +20,9 @@ _GRADIENT = "gradient dL/dz"
 _DASHES = ("solid", "dashdot", "dot")  # each serves for as many curves as there are colours
 _LEGEND_WIDTH = 860  # px, the chart on a laptop
 
-# What a run measures for each group of cells: words, colour, mark, and the target that its loss saw.
-GROUPS = {
-    "positive": ("given", _charts.PRESENT, "circle", 1),
-    "unobserved": ("unobserved", _charts.GIVEN, "square", 0),
-    "absent": ("verified absent", _charts.ABSENT, "circle", -1),
-    "flagged": ("unobserved, p once above τ", _charts.SPURIOUS, "diamond", 0),
-    "planted": ("hidden present (truly missing)", _charts.MISSING, "star", 0),
-}
+# Of each group of cells that a run measures: the target that its loss saw, and its mark.
+TARGET_OF = {"positive": 1, "unobserved": 0, "absent": -1, "flagged": 0, "planted": 0}
+_MARKS = {"positive": "circle", "unobserved": "square", "absent": "circle", "flagged": "diamond", "planted": "star"}
 # Beside the colours of the groups.
 _BESIDE_GROUPS = ("#d55e00", "#7ac4f0", "#b8a200", *_charts.SERIES)
 
@@ -136,7 +132,7 @@ def _add_theory(film: _Film, curves: Sequence[Curve], view: View) -> None:
     drawn = [(run.curve, f"{run.curve.text}, the run's loss", {"width": 2, "dash": "dot"})]
     for curve, colour, dash in _styled([curve for curve in curves if curve != run.curve], _BESIDE_GROUPS):
         drawn.append((curve, curve.text, {"color": colour, "width": 1.5, "dash": dash}))
-    own = {target: colour for _, colour, _, target in reversed(GROUPS.values())}
+    own = {target: _charts.GROUPS[group] for group, target in reversed(TARGET_OF.items())}
     for curve, name, line in drawn:
         varies = view.varies(curve, run.epochs)
         for column, target in enumerate(TARGETS, start=1):
@@ -152,7 +148,7 @@ def _add_theory(film: _Film, curves: Sequence[Curve], view: View) -> None:
 def _add_measured(film: _Film, view: View) -> None:
     """Add mean gradients and numbers of cells of every group that the run has recorded."""
     recorded = set(film.run.gradients["group"])
-    for group, (words, colour, symbol, target) in GROUPS.items():
+    for group, words in GROUP_WORDS.items():
         if group not in recorded:
             continue
 
@@ -173,11 +169,11 @@ def _add_measured(film: _Film, view: View) -> None:
                 legendgroup=group,
                 showlegend=row == 1,
                 mode="lines+markers",
-                marker={"color": colour, "symbol": symbol, "size": size},
-                line={"color": colour, "width": 1},
+                marker={"color": _charts.GROUPS[group], "symbol": _MARKS[group], "size": size},
+                line={"color": _charts.GROUPS[group], "width": 1},
                 hovertemplate=hover,
             )
-            film.add(trace, row, list(TARGETS).index(target) + 1, part)
+            film.add(trace, row, list(TARGETS).index(TARGET_OF[group]) + 1, part)
 
 
 _HOVER = "p %{customdata[0]:.2f}–%{customdata[1]:.2f}: mean %{y:.3f} of %{customdata[2]:,} cells"

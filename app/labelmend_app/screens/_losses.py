@@ -1,56 +1,12 @@
-"""The losses' tables of hyperparameters as input fields; torch stays out of the server."""
+"""The losses' tables of hyperparameters as input fields; torch stays out of the server until Loss curves is opened."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import streamlit as st
 
-Value = float | int | bool | str
-
-
-class Hyperparameter(Protocol):
-    """A row of a loss's table, from the class itself or as `tables` returns it."""
-
-    @property
-    def name(self) -> str:
-        """Keyword of `build_loss`."""
-
-    @property
-    def default(self) -> Value:
-        """Its type says whether this is a switch, a count or a number."""
-
-    @property
-    def low(self) -> float:
-        """Smallest value allowed."""
-
-    @property
-    def high(self) -> float:
-        """Largest value allowed."""
-
-    @property
-    def description(self) -> str:
-        """What a larger value does."""
-
-    @property
-    def choices(self) -> Sequence[str]:
-        """The values of a choice, nothing for the others."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One hyperparameter, as `labelmend_core.losses.Hyperparameter`, which cannot be imported without torch."""
-
-    name: str
-    default: Value
-    low: float
-    high: float
-    description: str
-    choices: Sequence[str] = ()
-
+from labelmend_core.hyperparameter import Hyperparameter, Value
 
 _DUMP = """
 import json
@@ -61,13 +17,16 @@ print(json.dumps({name: [asdict(row) for row in loss.hyperparameters] for name, 
 
 
 @st.cache_resource(show_spinner="Reading the losses …")
-def tables() -> dict[str, tuple[Row, ...]]:
+def tables() -> dict[str, tuple[Hyperparameter, ...]]:
     """Return the hyperparameters of every loss by its name.
 
     They are read in a process of their own, once a server: torch would stay in this one with half a gigabyte.
     """
     done = subprocess.run([sys.executable, "-c", _DUMP], stdout=subprocess.PIPE, check=True, text=True)
-    return {name: tuple(Row(**row) for row in rows) for name, rows in json.loads(done.stdout).items()}
+    return {
+        name: tuple(Hyperparameter(**row | {"choices": tuple(row["choices"])}) for row in rows)
+        for name, rows in json.loads(done.stdout).items()
+    }
 
 
 def field(row: Hyperparameter, key: str, default: Value | None = None) -> Value:

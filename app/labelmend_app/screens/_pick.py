@@ -5,7 +5,7 @@ A fourth part, a selection, is made on the Explore screen.
 
 import streamlit as st
 
-from labelmend_app.remaining import about
+from labelmend_app.number_words import about
 from labelmend_app.review.picked_queue import ALL, LIKELY, MOST_EFFORT, NEXT, RUN, SELECTION, SINCE, Pick, PickedQueue
 from labelmend_app.screens._modes import is_blind
 from labelmend_core.workspace import Workspace

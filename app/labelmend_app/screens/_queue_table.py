@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from labelmend_app.components.review_grid import ReviewQueue
-from labelmend_app.remaining import about
+from labelmend_app.number_words import about
 from labelmend_app.review.picked_queue import ALL, PickedQueue
 from labelmend_app.screens._modes import is_blind, set_by_image, toggle_blind
 from labelmend_app.screens._pick import choose_pick, next_effort, said
@@ -24,6 +24,7 @@ _TABLE = "review_table"
 
 
 def all_classes(workspace: Workspace, run_id: str, picked: PickedQueue, queues: list[ReviewQueue], kind: Kind) -> None:
+    """Draw the screen of all classes: what to review and how, where to begin, and the queues of one kind."""
     st.title("Review")
     with st.container(horizontal=True, vertical_alignment="center"):
         choose_kind(queues, kind)

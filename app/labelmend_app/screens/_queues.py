@@ -71,6 +71,7 @@ def _first_open_kind(queues: list[ReviewQueue]) -> Kind:
 
 
 def choose_kind(queues: list[ReviewQueue], kind: Kind) -> None:
+    """Draw the control of the kind, with how many suggestions of each are open; choosing one changes the address."""
     n_open = {kind: sum(queue.n_open for queue in queues if queue.kind is kind) for kind in Kind}
     st.session_state["review_kind"] = kind
     st.segmented_control(
@@ -85,6 +86,7 @@ def choose_kind(queues: list[ReviewQueue], kind: Kind) -> None:
 
 
 def choose_class(queues: list[ReviewQueue], choice: Choice, width: int = 220) -> None:
+    """Draw the list of classes, those with the most open suggestions first; choosing one changes the address."""
     n_open = {queue.class_index: queue.n_open for queue in queues if queue.kind is choice.kind}
     names = {queue.class_index: queue.class_name for queue in queues}
     st.session_state["review_class"] = choice.class_index

@@ -10,6 +10,7 @@ import streamlit as st
 
 from labelmend_app.run_options import DEFAULTS
 from labelmend_app.screens import _losses
+from labelmend_core.hyperparameter import Value
 from labelmend_core.trackers import is_installed
 from labelmend_core.workspace import Workspace
 
@@ -55,7 +56,7 @@ class Choices:
     labels: str
     backbone: str
     head: str = "linear"
-    hyperparameters: Mapping[str, _losses.Value] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Value] = field(default_factory=dict)
     backbone_arguments: str = ""
     weights: str = ""
     image_size: int | None = None

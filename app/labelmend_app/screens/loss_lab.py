@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from labelmend_app.components.figure_bar import figure_bar
-from labelmend_app.export import safe_csv
+from labelmend_app.safe_csv import safe_csv
 from labelmend_app.screens import _charts, _lab_figure, _lab_settings, _runs
 from labelmend_app.screens._lab_curves import Curve, View, table
 from labelmend_app.screens._lab_figure import Measured
@@ -88,7 +88,7 @@ def rows_of(curves: Sequence[Curve], view: View, run: Measured | None) -> pd.Dat
     theory = table(list(dict.fromkeys([run.curve, *curves])), replace(view, epoch=run.epoch), before=False)
     measured = run.gradients[run.gradients["epoch"] == run.epoch]
     pred_prob = (measured["p_low"] + measured["p_high"]) / 2
-    target = measured["group"].map({group: target for group, (*_, target) in _lab_figure.GROUPS.items()})
+    target = measured["group"].map(_lab_figure.TARGET_OF)
     return pd.concat([theory, measured.assign(run=run.name, target=target, pred_prob=pred_prob)], ignore_index=True)
 
 

@@ -11,7 +11,8 @@ from plotly.subplots import make_subplots
 
 from labelmend_app.class_counts import Counts, class_counts, together
 from labelmend_app.jobs import jobs
-from labelmend_app.remaining import about, remaining_columns, remaining_sentences
+from labelmend_app.number_words import about
+from labelmend_app.remaining import remaining_columns, remaining_sentences
 from labelmend_app.screens import _charts
 from labelmend_app.screens._retrain import retrain
 from labelmend_core.types import LabelMatrix

@@ -12,6 +12,7 @@ import streamlit as st
 from labelmend_app.effect import read_effect
 from labelmend_app.screens import _charts, _runs
 from labelmend_app.screens._effect import effect
+from labelmend_core.dotted import dotted
 from labelmend_core.ledger import RunRecord
 from labelmend_core.workspace import Workspace
 
@@ -69,20 +70,14 @@ def class_table(before: pd.DataFrame | None, after: pd.DataFrame, class_names: t
     return table.loc[order.sort_values(kind="stable").index, ["name", "positives", "before", "after", "difference"]]
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flat(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return nested settings as text by dotted name.
 
     Example:
         >>> flat({"loss": "splc", "schedule": {"epochs": 5}})
         {'loss': 'splc', 'schedule.epochs': '5'}
     """
-    found: dict[str, str] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value if isinstance(value, str) else json.dumps(value)
-    return found
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in dotted(settings).items()}
 
 
 def _table(records: list[RunRecord]) -> pd.DataFrame:

@@ -39,7 +39,7 @@ def rank_probabilities(
     threads: int | None = None,
     chunk_cells: int = CHUNK,
 ) -> pd.DataFrame:
-    """Return suspicious cells as `rank_cells` does, from probabilities that may be larger than the memory.
+    """Return suspicious cells as `rank.ranked` does, from probabilities that may be larger than the memory.
 
     Probabilities of errors come from how labels came about (`labelling.py`), the same for all classes, but other ones
     the more else an image is expected to show: where one label of each image was given, most are missing there.

@@ -13,6 +13,7 @@ from labelmend_core.detection.combine import scores_of
 from labelmend_core.detection.parts import Progress
 from labelmend_core.detection.rank import judge, ranked
 from labelmend_core.errors import InputError
+from labelmend_core.label_matrix import as_labels
 from labelmend_core.top_scores import TopScores
 from labelmend_core.types import Dynamics, LabelMatrix
 
@@ -67,7 +68,7 @@ def find_label_issues(
         >>> print(issues.loc[0, ["image", "class", "kind"]].to_list())
         ['d.jpg', 'cat', 'missing']
     """
-    labels = _as_labels(given_labels)
+    labels = as_labels(given_labels)
     _check_shapes(labels, pred_probs, class_names, image_ids, dynamics)
     check_embeddings(labels, embeddings)
     if not 0 <= min_probability <= 1:
@@ -94,14 +95,6 @@ def named(cells: pd.DataFrame, class_names: Sequence[str] | None, image_ids: Seq
     cells["image"] = rows if image_ids is None else np.asarray(image_ids, dtype=object)[rows]
     cells["class"] = columns if class_names is None else np.asarray(class_names, dtype=object)[columns]
     return cells[COLUMNS]
-
-
-def _as_labels(given_labels: LabelMatrix | ArrayLike | sparse.sparray | sparse.spmatrix) -> LabelMatrix:
-    if isinstance(given_labels, LabelMatrix):
-        return given_labels
-    return (
-        LabelMatrix.from_sparse(given_labels) if sparse.issparse(given_labels) else LabelMatrix.from_dense(given_labels)
-    )
 
 
 def _dense(pred_probs: NDArray[np.floating] | sparse.sparray | sparse.spmatrix) -> NDArray[np.floating]:

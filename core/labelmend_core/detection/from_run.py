@@ -31,7 +31,9 @@ def labels_of_run(workspace: Workspace, run_id: str) -> LabelMatrix:
 
 
 def rank_run(workspace: Workspace, run_id: str, *, min_probability: float) -> pd.DataFrame:
-    """Return the suspicious cells of a run, `rank_cells` with all that the run left: p, dynamics, embeddings.
+    """Return the suspicious cells of a run, by all that it left: p, dynamics, embeddings.
+
+    With image_index and class_index, and a column for each score: what it adds to the suspicion, in log-odds.
 
     Args:
         workspace: that the run belongs to.

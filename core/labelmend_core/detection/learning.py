@@ -15,12 +15,9 @@ from labelmend_core.detection.recalibration import Recalibration, recalibrate
 from labelmend_core.ledger import Second
 from labelmend_core.ledger.double_review import asked_again
 from labelmend_core.ledger.ranking import Ranking
-from labelmend_core.types import IntArray, Kind, Verdict
+from labelmend_core.ledger.verdicts import DEFINITE, calls_wrong, last_definite
+from labelmend_core.types import IntArray, Kind
 from labelmend_core.workspace import Workspace
-
-_CELL = ["image_index", "class_index"]
-_DEFINITE = [Verdict.PRESENT.value, Verdict.ABSENT.value]
-_ERROR = {Kind.MISSING.value: Verdict.PRESENT.value, Kind.SPURIOUS.value: Verdict.ABSENT.value}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +82,8 @@ def learn(workspace: Workspace, run_id: str, *, until: int | None = None) -> Lea
     # Of a cell that is a suggestion as well the probability of the suggestion counts: the last of equal ones.
     said = pd.concat([workspace.audits.answered(run_id, until=until), answered], ignore_index=True)
     start = workspace.ledger.newest(workspace.runs.get(run_id).n_decisions)
-    said = said[said["verdict"].isin(_DEFINITE) & (said["decision_id"] > start)]
-    last = said.sort_values(["adjudicates", "decision_id"], kind="stable").drop_duplicates(_CELL, keep="last")
-    last = last.assign(error=last["verdict"] == last["kind"].map(_ERROR))
+    last = last_definite(said[said["decision_id"] > start])
+    last = last.assign(error=calls_wrong(last))
     n_classes = len(workspace.dataset.class_names)
     return Learned(answered, {kind: recalibrate(n_classes, last[last["kind"] == kind.value]) for kind in Kind})
 
@@ -129,9 +125,8 @@ def outlook(workspace: Workspace, run_id: str, *, second: Second | None = None) 
     open_[places[places >= 0]] = False
     again = np.zeros(len(answered), dtype=bool) if second is None else asked_again(run_id, answered, second)
     open_[places[again & (places >= 0)]] = True
-    known = (places >= 0) & ~again & answered["verdict"].isin(_DEFINITE).to_numpy()
-    says_error = (answered["verdict"] == answered["kind"].map(_ERROR)).to_numpy()
-    probability[places[known]] = says_error[known]
+    known = (places >= 0) & ~again & answered["verdict"].isin(DEFINITE).to_numpy()
+    probability[places[known]] = calls_wrong(answered).to_numpy()[known]
     return Outlook(ranking, open_, probability, learned.now)
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from labelmend_core.detection.calibrate import Calibration, calibrate, calibrate_expected
-from labelmend_core.detection.combine import Scores, combine, mean_opinion, scores_of, weights_of
+from labelmend_core.detection.combine import Scores, combine, mean_opinion, weights_of
 from labelmend_core.detection.labelling import eased, eased_tail
-from labelmend_core.types import ABSENT, PRESENT, Dynamics, Kind, LabelMatrix
+from labelmend_core.types import ABSENT, PRESENT, Kind, LabelMatrix
 
 Mask = NDArray[np.bool_]
 _KINDS = [kind.value for kind in Kind]
@@ -73,29 +73,6 @@ class Candidates:
         return rows, columns, _suspicion(self.kind, self.score[self.among])
 
 
-def rank_cells(
-    labels: LabelMatrix,
-    pred_probs: NDArray[np.floating],
-    dynamics: Dynamics | None,
-    *,
-    embeddings: NDArray[np.floating] | None = None,
-    min_probability: float,
-) -> pd.DataFrame:
-    """Return suspicious cells as `find_label_issues` does, with image_index and class_index; NaN rows are left out.
-
-    Beside those, a column for each score with what it adds to the suspicion of the cell, in log-odds.
-
-    Args:
-        labels: (N, K), as given.
-        pred_probs: (N, K) in [0, 1], each row from a model that has not seen the image.
-        dynamics: what was recorded of each cell in training.
-        embeddings: (N, n_features) of the images.
-        min_probability: least error_probability of a returned cell, in [0, 1]; 0 returns every cell.
-    """
-    scores = scores_of(labels, pred_probs, dynamics, embeddings)
-    return with_contributions(ranked(judge(labels, scores), min_probability), scores)
-
-
 def judge(labels: LabelMatrix, scores: Scores) -> list[Candidates]:
     """Return the cells that may be errors, those that are calibrated together in one item; NaN rows are left out.
 
@@ -141,7 +118,7 @@ def compared(
 
 
 def ranked(candidates: list[Candidates], min_probability: float) -> pd.DataFrame:
-    """Return the cells whose error_probability is at least this, as `rank_cells` does, without what the scores add."""
+    """Return the cells whose error_probability is at least this, the likeliest of each kind first."""
     of_kind = [[found.probable(min_probability) for found in candidates if found.kind is kind] for kind in Kind]
     return pd.concat([_ranked(pd.concat(found, ignore_index=True)) for found in of_kind], ignore_index=True)
 

@@ -12,7 +12,7 @@ from labelmend_core.detection.learning import Learned, learn
 from labelmend_core.detection.recalibration import Total
 from labelmend_core.detection.stopping import LEAST_AUDITED, Answers, Remaining, what_remains
 from labelmend_core.ledger import AuditCell
-from labelmend_core.types import IntArray, Kind, Verdict
+from labelmend_core.types import IntArray, Kind
 from labelmend_core.workspace import Workspace
 
 NEXT = 100  # suggestions that "the next ones" are
@@ -55,7 +55,7 @@ def draw_for_run(
     Args:
         workspace: that the run belongs to.
         run_id: a finished run.
-        cells: every cell that may be an error and that nobody has answered, as `rank_cells` gives them.
+        cells: every cell that may be an error and that nobody has answered, as `Candidates.every` gives them.
         suggestions: those of them that are suggested, with their ranks.
         size: cells of each kind; 0 draws none.
     """
@@ -105,14 +105,13 @@ def _left(
 
 
 def _answers(frame: Frame, verdicts: pd.DataFrame, audited: list[AuditCell], kind: Kind) -> Answers:
-    error = Verdict.PRESENT if kind is Kind.MISSING else Verdict.ABSENT
     images = np.array([cell.image_index for cell in audited], dtype=np.int64)
     classes = np.array([cell.class_index for cell in audited], dtype=np.int64)
     asked = pd.MultiIndex.from_frame(verdicts[["image_index", "class_index"]])
     others = verdicts[~asked.isin(pd.MultiIndex.from_arrays([images, classes]))]
     return Answers(
         n=_count(frame, others, kind),
-        errors=_count(frame, others[others["verdict"] == error.value], kind),
+        errors=_count(frame, others[others["verdict"] == kind.error_verdict.value], kind),
         classes=classes,
         steps=frame.steps(images, classes, kind),
         said_error=np.array([cell.said_error for cell in audited], dtype=np.int64),

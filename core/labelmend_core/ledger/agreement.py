@@ -12,24 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from labelmend_core.ledger import schema
+from labelmend_core.ledger.verdicts import CELL, DEFINITE
 from labelmend_core.types import Verdict
 
-COLUMNS = [
-    "decision_id",
-    "client",
-    "seq",
-    "image_index",
-    "class_index",
-    "verdict",
-    "reviewer",
-    "decided_at",
-    "suggestion_id",
-    "adjudicates",
-]
+COLUMNS = schema.standing_decisions.c.keys()
 FEWEST = 10  # cells; of fewer kappa says next to nothing
 COHEN, FLEISS = "Cohen", "Fleiss"
-_CELL = ["image_index", "class_index"]
-_DEFINITE = [Verdict.PRESENT.value, Verdict.ABSENT.value]
 _DRAWS = 2_000
 _PRIOR = 2.0  # answers' worth beforehand, spread over all patterns: for two reviewers Jeffreys' half a cell each
 
@@ -115,13 +104,13 @@ def conflicts(answers: pd.DataFrame) -> list[Conflict]:
         answers: of `Ledger.shared_answers`, columns `COLUMNS`.
     """
     last = _last_answers(answers)
-    definite = last[last["verdict"].isin(_DEFINITE)]
-    sides = definite.groupby(_CELL)["verdict"].nunique()
-    cells = sides[sides > 1].reset_index()[_CELL]
-    adjudicated = answers[answers["adjudicates"].astype(bool)].merge(cells, on=_CELL)
+    definite = last[last["verdict"].isin(DEFINITE)]
+    sides = definite.groupby(CELL)["verdict"].nunique()
+    cells = sides[sides > 1].reset_index()[CELL]
+    adjudicated = answers[answers["adjudicates"].astype(bool)].merge(cells, on=CELL)
     settled = {(i, k): answer for i, k, answer in _rows(adjudicated)}  # in the order of commit: the last one stays
     said: dict[tuple[int, int], list[Answer]] = {}
-    for i, k, answer in _rows(last.merge(cells, on=_CELL)):
+    for i, k, answer in _rows(last.merge(cells, on=CELL)):
         said.setdefault((i, k), []).append(answer)
     by_class = sorted(said, key=lambda cell: (cell[1], cell[0]))
     return [Conflict(*cell, tuple(said[cell]), settled.get(cell)) for cell in by_class]
@@ -134,10 +123,10 @@ def agreement_of_reviewers(answers: pd.DataFrame) -> dict[str, tuple[float, int]
         answers: of `Ledger.shared_answers`, columns `COLUMNS`.
     """
     last = _last_answers(answers)
-    definite = last[last["verdict"].isin(_DEFINITE)]
-    groups = definite.groupby(_CELL)["verdict"]
+    definite = last[last["verdict"].isin(DEFINITE)]
+    groups = definite.groupby(CELL)["verdict"]
     others = groups.transform("size") - 1
-    alike = definite.groupby([*_CELL, "verdict"])["reviewer"].transform("size") - 1
+    alike = definite.groupby([*CELL, "verdict"])["reviewer"].transform("size") - 1
     shares = (alike / others)[others > 0].groupby(definite["reviewer"]).agg(["mean", "size"])
     return {str(name): (float(mean), int(n)) for name, mean, n in shares.itertuples()}
 
@@ -188,17 +177,17 @@ def fleiss_kappa(
 
 def _last_answers(answers: pd.DataFrame) -> pd.DataFrame:
     own = answers[~answers["adjudicates"].astype(bool) & (answers["verdict"] != Verdict.SKIP.value)]
-    return own.drop_duplicates([*_CELL, "reviewer"], keep="last")
+    return own.drop_duplicates([*CELL, "reviewer"], keep="last")
 
 
 def _agreement(class_index: int | None, last: pd.DataFrame) -> Agreement:
-    definite = last[last["verdict"].isin(_DEFINITE)]
-    several = definite.groupby(_CELL)["verdict"].transform("size") > 1
+    definite = last[last["verdict"].isin(DEFINITE)]
+    several = definite.groupby(CELL)["verdict"].transform("size") > 1
     shared = definite[several]
     present = (shared["verdict"] == Verdict.PRESENT.value).astype(np.int64)
-    cells = present.groupby([shared[name] for name in _CELL]).agg(["size", "sum"])
+    cells = present.groupby([shared[name] for name in CELL]).agg(["size", "sum"])
     m, x = cells["size"].to_numpy(np.int64), cells["sum"].to_numpy(np.int64)
-    kinds = last.assign(sure=last["verdict"].isin(_DEFINITE)).groupby(_CELL)["sure"]
+    kinds = last.assign(sure=last["verdict"].isin(DEFINITE)).groupby(CELL)["sure"]
     unsure = int(((kinds.sum() > 0) & (kinds.sum() < kinds.size())).sum())
     names = tuple(sorted(set(shared["reviewer"])))
     share = float((1 - 2 * x * (m - x) / (m * (m - 1))).mean()) if len(m) else None
@@ -217,7 +206,7 @@ def _without(known: Agreement, why: str) -> Agreement:
 def _with_kappa(known: Agreement, shared: pd.DataFrame, m: NDArray[np.int64], x: NDArray[np.int64]) -> Agreement:
     rng = np.random.default_rng(0)
     if len(known.reviewers) == 2:
-        sides = shared.sort_values([*_CELL, "reviewer"])["verdict"] == Verdict.PRESENT.value
+        sides = shared.sort_values([*CELL, "reviewer"])["verdict"] == Verdict.PRESENT.value
         first, second = sides.to_numpy(np.int64).reshape(-1, 2).T
         counts = np.bincount(2 * first + second, minlength=4)
         kappa = float(cohen_kappa(counts.reshape(2, 2)))

@@ -10,6 +10,7 @@ from labelmend_core.ledger import schema
 from labelmend_core.ledger._rows import read_columns
 from labelmend_core.ledger.double_review import Second, open_again
 from labelmend_core.ledger.engine import writing
+from labelmend_core.ledger.verdicts import DEFINITE
 from labelmend_core.types import BULK_CLIENT, Kind, Verdict
 
 COLUMNS = (
@@ -135,7 +136,7 @@ class Audits:
 def _with_answers(run_id: str, kind: Kind | None, class_index: int | None) -> Select[Any]:
     same_cell = and_(_STANDING.image_index == _CELLS.image_index, _STANDING.class_index == _CELLS.class_index)
     verdict = _STANDING.verdict
-    definite = verdict.in_((Verdict.PRESENT.value, Verdict.ABSENT.value))
+    definite = verdict.in_(DEFINITE)
     # A subquery a column: SQLite finds each by the cell, while a join would first list all decisions of the view.
     last = (
         select(verdict)
@@ -152,7 +153,7 @@ def _with_answers(run_id: str, kind: Kind | None, class_index: int | None) -> Se
         return asked.where(same_cell, *own, what).scalar_subquery()
 
     missing = _CELLS.kind == Kind.MISSING.value
-    error = case((missing, Verdict.PRESENT.value), else_=Verdict.ABSENT.value)
+    error = case((missing, Kind.MISSING.error_verdict.value), else_=Kind.SPURIOUS.error_verdict.value)
     rank = select(_SUGGESTED.rank).where(
         _SUGGESTED.run_id == _CELLS.run_id,
         _SUGGESTED.image_index == _CELLS.image_index,

@@ -32,7 +32,7 @@ class RunRecord:
     """One training run.
 
     Attributes:
-        mode: "probe" or "finetune".
+        mode: "probe" or "finetune"; "recorded" of another training loop, "imported" with predictions made elsewhere.
         labels: "given" or "corrected": what it was trained on.
         n_decisions: events in the ledger when it started.
         settings: everything needed to repeat it.

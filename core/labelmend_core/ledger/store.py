@@ -13,6 +13,7 @@ from labelmend_core.ledger import schema
 from labelmend_core.ledger.agreement import COLUMNS
 from labelmend_core.ledger.catalog import TRAIN
 from labelmend_core.ledger.engine import insert_into, writing
+from labelmend_core.ledger.verdicts import CELL, DEFINITE
 from labelmend_core.types import Decision, Verdict
 
 # The cells first, from the index alone; SQLite keeps the order of a CROSS JOIN.
@@ -103,11 +104,11 @@ class Ledger:
         query = select(table.image_index, table.class_index, table.verdict).order_by(
             table.adjudicates, table.decision_id
         )
-        query = query.where(table.verdict.in_((Verdict.PRESENT.value, Verdict.ABSENT.value)))
+        query = query.where(table.verdict.in_(DEFINITE))
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
         found = pd.DataFrame(rows, columns=["image_index", "class_index", "verdict"])
-        return found.drop_duplicates(["image_index", "class_index"], keep="last", ignore_index=True)
+        return found.drop_duplicates(CELL, keep="last", ignore_index=True)
 
     def shared_answers(self) -> pd.DataFrame:
         """Return the standing decisions on cells that more than one reviewer decided, in the order of their commit.
@@ -144,7 +145,7 @@ def _refuse_malformed(decisions: Sequence[Decision]) -> None:
             raise InputError(f"Expected the decisions of client {decision.client} to count from 1, got {decision.seq}.")
         if (decision.verdict is Verdict.UNDO) != (decision.undoes is not None):
             raise InputError(f"Expected an undo, and nothing else, to name a decision that it takes back, got {where}.")
-        if decision.adjudicates and decision.verdict not in (Verdict.PRESENT, Verdict.ABSENT):
+        if decision.adjudicates and not decision.verdict.is_definite:
             raise InputError(f"Expected an adjudication to say present or absent, got {decision.verdict} in {where}.")
         if decision.decided_at.tzinfo is None:
             raise InputError(f"Expected decided_at to have a time zone, got {decision.decided_at} for {where}.")

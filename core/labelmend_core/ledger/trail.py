@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from labelmend_core.ledger._rows import driver_cursor
 from labelmend_core.ledger.agreement import agreement_of_reviewers
-from labelmend_core.types import BULK_CLIENT, Kind, Verdict
+from labelmend_core.ledger.verdicts import calls_wrong
+from labelmend_core.types import BULK_CLIENT, Verdict
 
 COLUMNS = [
     "decision_id",
@@ -144,8 +145,7 @@ class Trail:
 
 def _of_reviewer(name: str, own: pd.DataFrame, agreement: float | None, shared: int) -> tuple[Any, ...]:
     asked = own[own["kind"].notna() & (own["verdict"] != Verdict.UNSURE.value)]
-    error = np.where(asked["kind"] == Kind.MISSING.value, Verdict.PRESENT.value, Verdict.ABSENT.value)
-    accepted = float((asked["verdict"] == error).mean()) if len(asked) else None
+    accepted = float(calls_wrong(asked).mean()) if len(asked) else None
     one_by_one = own.loc[own["of_many"] == 0, "decided_at"]  # one answer for many takes no time for each
     pauses = one_by_one.sort_values().diff().dt.total_seconds().iloc[1:]
     hours = float(np.minimum(pauses, _IDLE_SECONDS).sum()) / 3600

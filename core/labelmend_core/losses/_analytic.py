@@ -12,6 +12,9 @@ from torch.autograd.function import once_differentiable
 
 from labelmend_core.losses._base import MultiLabelLoss
 
+# From here on ln(1 + e^x) is x, to the last bit of float64.
+LINEAR = 40.0
+
 
 class AnalyticLoss(MultiLabelLoss):
     """A loss that returns its value and slope together; autograd records one node."""
@@ -94,7 +97,7 @@ def present_in(targets: Tensor, dtype: torch.dtype) -> Tensor:
     return targets.to(dtype).clamp(0.0, 1.0)
 
 
-def unknown_in(targets: Tensor, dtype: torch.dtype) -> Tensor:
+def unobserved_in(targets: Tensor, dtype: torch.dtype) -> Tensor:
     """Return 1 where a target is 0, unobserved, and 0 elsewhere, a fresh tensor of that dtype."""
     return torch.sub(1.0, targets.to(dtype).abs())
 

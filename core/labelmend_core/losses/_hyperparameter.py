@@ -1,8 +1,8 @@
-"""The hyperparameter that several losses share."""
+"""Hyperparameters that several losses share, beside what each one is."""
 
 from labelmend_core.hyperparameter import Hyperparameter, Value
 
-__all__ = ["UNOBSERVED_WEIGHT", "Hyperparameter", "Value"]
+__all__ = ["FLOOR", "UNOBSERVED_WEIGHT", "Hyperparameter", "Value"]
 
 # Shared by the losses that read an unobserved cell as a negative: raw data holds no verified negatives, but
 # every rejected suggestion adds one, and then the two need not count the same.

@@ -1,7 +1,5 @@
 """The angular margin asymmetric loss, of cosines."""
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 – torch's own convention
@@ -9,11 +7,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses._analytic import AnalyticLoss, present_in
+from labelmend_core.losses._analytic import LINEAR, AnalyticLoss, present_in
 from labelmend_core.losses._hyperparameter import UNOBSERVED_WEIGHT, Hyperparameter
-
-# From here on ln(1 + e^x) is x, to the last bit of float64.
-_LINEAR = 40.0
 
 # How far above 1 a cosine may come by rounding, beside the machine precision of its dtype.
 _ROUNDING = 1e-3
@@ -74,7 +69,7 @@ class AngularMarginLoss(AnalyticLoss):
         x = torch.add(self.scale * self.margin, x, alpha=self.scale)
         weight = torch.add((1.0 - self.balance) / self.scale, present, alpha=(2.0 * self.balance - 1.0) / self.scale)
         # The derivative is weighted by -k where present, else by 1 - k: s · c against 1 / s.
-        return weight * F.softplus(x, threshold=_LINEAR), (1.0 - self.balance - present) * torch.sigmoid(x)
+        return weight * F.softplus(x, threshold=LINEAR), (1.0 - self.balance - present) * torch.sigmoid(x)
 
     def curve(
         self, logits: NDArray[np.float64], target: int, epoch: int
@@ -137,24 +132,3 @@ class AngularMarginLoss(AnalyticLoss):
             relative = other_slope / other.clamp(min=torch.finfo(other.dtype).tiny)
             value, slope = focus * value, focus * (slope + gamma * relative * value)
         return value / -self.scale, -slope
-
-
-def scale_for(n_classes: int) -> float:
-    """Return the scale that suits a number of classes: √5 · ln(K - 1), at least 7 and at most 30.
-
-    Args:
-        n_classes: K ≥ 1.
-
-    Raises:
-        InputError: fewer than one class.
-
-    Source: Prokofiev and Sovrasov 2022, arXiv 2209.06585, an optional rule; the released configurations set 23
-    (COCO) and 17 (VOC) instead.
-
-    Example:
-        >>> round(scale_for(80), 2)
-        9.77
-    """
-    if n_classes < 1:
-        raise InputError(f"Expected at least one class, got {n_classes}.")
-    return min(max(math.sqrt(5.0) * math.log(max(n_classes - 1, 1)), 7.0), 30.0)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
-from labelmend_core.losses._analytic import AnalyticLoss, choose
+from labelmend_core.losses._analytic import LINEAR, AnalyticLoss, choose
 from labelmend_core.losses._base import Reduction
 from labelmend_core.losses._hyperparameter import Hyperparameter, Value
 from labelmend_core.losses._largest import nth_largest
@@ -17,9 +17,6 @@ IGNORE, NORMALISED, NEGATIVE, SELECTIVE = "ignore", "ignore_normalize_classes", 
 # A class's prior counts where at least this share of its images are verified negatives: without the unobserved
 # cells, which a high prior leaves out, too little would otherwise push the class down.
 _SURVEYED = 0.05
-
-# From here on ln(1 + e^x) is x, to the last bit of float64.
-_LINEAR = 40.0
 
 # Added to the logits of observed cells, so that they are never among the most probable.
 _FAR_BELOW = -1e30
@@ -122,7 +119,7 @@ class ClassAwareSelectiveLoss(AnalyticLoss):
         present = target.clamp(min=0.0)
         away = torch.add(1.0, present, alpha=-2.0)  # the sign of the side that the cell should not be on
         x = away * logits
-        cost, rest = F.softplus(x, threshold=_LINEAR), torch.sigmoid(x)  # -ln q and 1 - q
+        cost, rest = F.softplus(x, threshold=LINEAR), torch.sigmoid(x)  # -ln q and 1 - q
         slope = rest
         if self.clip > 0.0:
             # As in `asl`: with q of at least the clip its logarithm is finite, and rest is 0 where q is 1.

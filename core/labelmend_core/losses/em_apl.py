@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelmend_core.losses._analytic import both_terms, choose, unknown_in, with_slope
+from labelmend_core.losses._analytic import both_terms, choose, unobserved_in, with_slope
 from labelmend_core.losses._base import Reduction
 from labelmend_core.losses._hyperparameter import FLOOR, Hyperparameter, Value
 from labelmend_core.losses._remembering import RememberingLoss
@@ -107,7 +107,7 @@ class EntropyMaximisationPseudoLabels(RememberingLoss):
         value, slope = self._em.value_and_slope(logits, targets, 0)
         if not torch.compiler.is_compiling() and labels.amax() < 0.0:  # no pseudo-label yet; a compiler cannot ask
             return value, slope
-        chosen = unknown_in(targets, logits.dtype).mul_(labels >= 0.0)
+        chosen = unobserved_in(targets, logits.dtype).mul_(labels >= 0.0)
         terms = both_terms(logits, self.floor)
         value_soft = choose(labels, terms.present, terms.absent).mul_(self.beta)
         slope_soft = choose(labels, terms.present_slope, terms.absent_slope).mul_(self.beta)

@@ -12,7 +12,7 @@ from labelmend_core.losses._analytic import (
     focal_term,
     present_in,
     sign_of,
-    unknown_in,
+    unobserved_in,
 )
 from labelmend_core.losses._hyperparameter import FLOOR, UNOBSERVED_WEIGHT, Hyperparameter
 
@@ -44,7 +44,7 @@ class WeakAssumedNegatives(ElementwiseLoss):
         value, slope = floored_term(sign * logits, self.floor)
         # A curve, of shape (G,), is that of two classes.
         others = max(logits.shape[-1] - 1, 1) if logits.ndim > 1 else 1
-        weight = unknown_in(targets, logits.dtype).mul_(1.0 / others - 1.0).add_(1.0)
+        weight = unobserved_in(targets, logits.dtype).mul_(1.0 / others - 1.0).add_(1.0)
         return value.mul_(weight), slope.mul_(weight.mul_(sign))
 
 
@@ -116,7 +116,7 @@ class EntropyMaximisation(ElementwiseLoss):
         """Return the loss and its derivative; see `ElementwiseLoss`."""
         if self.floor == 0.0:
             return self._without_floor(logits, targets)
-        present, unknown = present_in(targets, logits.dtype), unknown_in(targets, logits.dtype)
+        present, unknown = present_in(targets, logits.dtype), unobserved_in(targets, logits.dtype)
         terms = both_terms(logits, self.floor)
         entropy = choose(terms.p, terms.present, terms.absent)
         slope = choose(terms.p, terms.present_slope, terms.absent_slope)

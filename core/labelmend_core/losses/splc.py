@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from labelmend_core.losses._analytic import ElementwiseLoss, focal_term, present_in, sign_of, unknown_in
+from labelmend_core.losses._analytic import ElementwiseLoss, focal_term, present_in, sign_of, unobserved_in
 from labelmend_core.losses._hyperparameter import Hyperparameter
 
 
@@ -47,7 +47,7 @@ class SPLC(ElementwiseLoss):
         given = present = present_in(targets, logits.dtype)
         if epoch >= self.change_epoch:
             confident = torch.sigmoid(logits).gt_(self.tau)
-            present = given + confident.mul_(unknown_in(targets, logits.dtype))
+            present = given + confident.mul_(unobserved_in(targets, logits.dtype))
         sign = sign_of(present)
         value, slope = focal_term((sign * logits).sub_(given, alpha=self.margin), self.gamma)
         return value, slope.mul_(sign)

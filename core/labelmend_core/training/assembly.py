@@ -1,4 +1,4 @@
-"""What a run's settings stand for: its loss, its head, its augmentation."""
+"""What a run's settings stand for: its loss, head, network and augmentation; and the p that its network gives."""
 
 import torch
 from accelerate import Accelerator

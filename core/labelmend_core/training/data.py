@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -72,7 +71,3 @@ class TrainingData:
         if targets is None:
             return None
         return lambda network: evaluate(targets, predict(network, rows), unobserved=unobserved)
-
-    def frequency(self) -> Tensor:
-        """Return how often each class is given, float (K,), in [0, 1]."""
-        return torch.from_numpy(self.labels.positives_per_class() / max(self.n_train, 1)).float()

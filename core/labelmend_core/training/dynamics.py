@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelmend_core.errors import InputError
+from labelmend_core.gradient_groups import GROUP_WORDS
 from labelmend_core.types import Dynamics, IntArray
 
-GROUPS = ("positive", "unobserved", "absent", "flagged", "planted")
+GROUPS = tuple(GROUP_WORDS)
 N_BINS = 20
 NEVER = -1
 _PLANTED = GROUPS.index("planted") * N_BINS

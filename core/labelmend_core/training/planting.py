@@ -18,6 +18,16 @@ _LEAST_POSITIVES = 20  # a class with fewer keeps them all
 _ADDED = 0.25  # labels added for each hidden one: they mislead the network, which hidden ones do less
 
 
+def chance_of_drops(seed: int) -> np.random.Generator:
+    """Return where the chance of `plant_drops` comes from: a run that goes on hides the same labels again."""
+    return np.random.default_rng([seed, 1])
+
+
+def chance_of_additions(seed: int) -> np.random.Generator:
+    """Return where the chance of `plant_additions` comes from, apart from that of `plant_drops`."""
+    return np.random.default_rng([seed, 4])
+
+
 def plant_drops(labels: LabelMatrix, share: float, rng: np.random.Generator) -> tuple[LabelMatrix, IntArray, IntArray]:
     """Return labels of which a share of the present ones is unobserved, and which: image and class indices.
 

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
@@ -17,7 +16,7 @@ from labelmend_core.training.data import TrainingData
 from labelmend_core.training.failing import failing_together, forget_failure, when_others_are_gone
 from labelmend_core.training.finetune import finetune
 from labelmend_core.training.outcome import write_outcome
-from labelmend_core.training.planting import plant_additions, plant_drops
+from labelmend_core.training.planting import chance_of_additions, chance_of_drops, plant_additions, plant_drops
 from labelmend_core.training.probe import train_probe
 from labelmend_core.training.processes import are_many, join_others, leave_others
 from labelmend_core.training.progress import Progress, RunProgress, Stopped, silent
@@ -141,7 +140,7 @@ def _train(task: _Task, progress: Progress) -> dict[str, object] | None:
 
 def _trained(run: RunFolder, task: _Task, accelerator: Accelerator, progress: Progress) -> dict[str, object] | None:
     settings, data = task.settings, task.data
-    hidden, *planted = plant_drops(data.labels, settings.planted, np.random.default_rng([settings.seed, 1]))
+    hidden, *planted = plant_drops(data.labels, settings.planted, chance_of_drops(settings.seed))
     if accelerator.is_main_process:
         run.write_planted(*planted)
     if settings.mode == "probe":
@@ -158,7 +157,7 @@ def _trained(run: RunFolder, task: _Task, accelerator: Accelerator, progress: Pr
     labels = hidden
     # With folds, suggestions rest on what networks say of images that they have not seen, so there is no need.
     if settings.folds == 1:
-        labels, *added = plant_additions(hidden, settings.planted, np.random.default_rng([settings.seed, 4]))
+        labels, *added = plant_additions(hidden, settings.planted, chance_of_additions(settings.seed))
         if accelerator.is_main_process:
             run.write_planted(*added, added=True)
     data = replace(data, labels=labels)

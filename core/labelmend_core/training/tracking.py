@@ -15,6 +15,7 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.tracking import MLflowTracker, TensorBoardTracker
 
+from labelmend_core.dotted import dotted
 from labelmend_core.errors import InputError
 from labelmend_core.files import replacing
 from labelmend_core.trackers import require_trackers
@@ -131,13 +132,10 @@ def _troubles(accelerator: Accelerator) -> tuple[type[Exception], ...]:
     return (OSError, MlflowException)
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
-    """Return nested settings by dotted name; what is no number is text."""
-    found: dict[str, str | int | float | bool] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        elif value is not None:
-            plain = value if isinstance(value, (bool, int, float)) else str(value)[:_LONGEST_VALUE]
-            found[prefix + name] = plain
-    return found
+def _flat(settings: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
+    """Return nested settings by dotted name, without those that are not set; what is no number is text."""
+    return {
+        name: value if isinstance(value, (bool, int, float)) else str(value)[:_LONGEST_VALUE]
+        for name, value in dotted(settings).items()
+        if value is not None
+    }

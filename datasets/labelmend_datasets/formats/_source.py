@@ -1,12 +1,14 @@
 """Reading what others wrote: lines with their numbers, class names, and what to say when they are wrong."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from labelmend_core.errors import AnnotationError
 
 UTF8_BOM = b"\xef\xbb\xbf"
+# Without a class file the largest index alone sets K; a slip of the pen must not make a billion class names.
+LARGEST_UNNAMED = 99_999
 _SHOWN_CHARACTERS = 80
 
 
@@ -79,11 +81,6 @@ def read_class_names(path: Path) -> list[str]:
             raise fault(path, f"line {number}", "every class name once", got, "remove or rename one of them")
         first_line[name] = number
     return names
-
-
-def named_classes(found: Sequence[str], classes: Path | None) -> list[str]:
-    """Return the class names in index order: those of the side file where there is one, else those found."""
-    return list(found) if classes is None else read_class_names(classes)
 
 
 def class_index(name: str, indices: Mapping[str, int], source: Path, record: str) -> int:

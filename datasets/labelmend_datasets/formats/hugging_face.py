@@ -17,8 +17,7 @@ from labelmend_datasets.formats._changes import Change, changes_by_image, requir
 from labelmend_datasets.formats._collected import Collected
 from labelmend_datasets.formats._format import AnnotationFormat
 from labelmend_datasets.formats._json_stream import dumped
-from labelmend_datasets.formats._source import fault, read_class_names, read_lines, shown
-from labelmend_datasets.formats.splc_list import LARGEST_UNNAMED
+from labelmend_datasets.formats._source import LARGEST_UNNAMED, fault, read_class_names, read_lines, shown
 
 FILE_NAME = "file_name"
 LABEL_KEYS = ("labels", "label", "tags", "categories", "classes")

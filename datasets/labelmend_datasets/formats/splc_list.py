@@ -17,10 +17,8 @@ from labelmend_core.types import PRESENT, AnnotatedDataset, LabelMatrix
 from labelmend_datasets.formats._changes import Change, changes_by_image, require_other_place, require_same_source
 from labelmend_datasets.formats._format import AnnotationFormat
 from labelmend_datasets.formats._image_index import ImageIndex
-from labelmend_datasets.formats._source import fault, read_class_names, read_lines, shown
+from labelmend_datasets.formats._source import LARGEST_UNNAMED, fault, read_class_names, read_lines, shown
 
-# Without a class file the largest index alone sets K; a slip of the pen must not make a billion class names.
-LARGEST_UNNAMED = 99_999
 _INDEX = re.compile(r"-?[0-9]{1,18}")
 
 

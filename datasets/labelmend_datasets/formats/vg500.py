@@ -18,8 +18,7 @@ from labelmend_datasets.formats._format import AnnotationFormat
 from labelmend_datasets.formats._image_index import ImageIndex
 from labelmend_datasets.formats._json_elements import Element, members, part
 from labelmend_datasets.formats._json_stream import fed
-from labelmend_datasets.formats._source import fault, read_class_names, shown
-from labelmend_datasets.formats.splc_list import LARGEST_UNNAMED
+from labelmend_datasets.formats._source import LARGEST_UNNAMED, fault, read_class_names, shown
 
 
 def read(source: Path, *, classes: Path | None = None) -> AnnotatedDataset:

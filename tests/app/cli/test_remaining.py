@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from labelmend_app.remaining import about
+from labelmend_app.number_words import about
 from labelmend_app.review.queue import is_audit, page_of
 from labelmend_core import Decision, Verdict
 from labelmend_core.types import PRESENT, Kind

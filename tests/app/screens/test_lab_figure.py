@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from labelmend_app.screens._lab_curves import TARGETS, Curve, View
-from labelmend_app.screens._lab_figure import GROUPS, Measured, over_theory, theory
+from labelmend_app.screens._lab_figure import TARGET_OF, Measured, over_theory, theory
 from labelmend_app.screens.loss_lab import rows_of
 from labelmend_core.curve_batch import CurveBatch
 from labelmend_core.curves import loss_curve
 from labelmend_core.errors import InputError
+from labelmend_core.gradient_groups import GROUP_WORDS
 from labelmend_core.training.dynamics import GROUPS as MEASURED_GROUPS
 
 SPLC = Curve("splc")
@@ -128,9 +129,9 @@ def test_the_table_holds_exactly_what_is_drawn():
 
 
 def test_every_group_that_training_records_is_drawn(run):
-    assert set(GROUPS) == set(MEASURED_GROUPS)
+    assert set(TARGET_OF) == set(MEASURED_GROUPS)
     figure = over_theory([], View(), run)
-    assert {words for words, *_ in GROUPS.values()} <= {trace.name for trace in figure.data}
+    assert set(GROUP_WORDS.values()) <= {trace.name for trace in figure.data}
 
 
 def test_measured_gradients_lie_in_the_column_of_their_target_over_the_curve_of_the_runs_loss(run):

@@ -3,7 +3,7 @@ import pytest
 
 from labelmend_core.detection import find_label_issues
 from labelmend_core.detection.combine import NAMES, combine, scores_of
-from labelmend_core.detection.rank import rank_cells
+from labelmend_core.detection.rank import judge, ranked, with_contributions
 from labelmend_core.types import Kind, LabelMatrix
 
 
@@ -19,7 +19,8 @@ def cells() -> tuple[LabelMatrix, np.ndarray, np.ndarray]:
 
 def test_the_contributions_of_a_suggestion_add_up_to_its_suspicion(cells):
     labels, p, embeddings = cells
-    found = rank_cells(labels, p, None, embeddings=embeddings, min_probability=0)
+    scores = scores_of(labels, p, None, embeddings)
+    found = with_contributions(ranked(judge(labels, scores), 0), scores)
     names = [name for name in NAMES if name in found]
     assert {"neighbours", "kernel_machine", "labelling"} < set(names)
     quality = found["label_quality"].to_numpy()
@@ -41,7 +42,7 @@ def test_verified_negatives_do_not_share_the_probability_of_unobserved_cells(cel
     rows, columns = np.nonzero(truth_absent & (labels.dense() == 0))
     chosen = slice(None, None, 2)
     verified = labels.replace(rows[chosen], columns[chosen], np.full(len(rows[chosen]), -1, dtype=np.int8))
-    found = rank_cells(verified, p, None, embeddings=embeddings, min_probability=0)
+    found = ranked(judge(verified, scores_of(verified, p, None, embeddings)), 0)
     missing = found[found["kind"] == "missing"]
     negative = verified.values(missing["image_index"], missing["class_index"]) == -1
     assert missing.loc[negative, "error_probability"].sum() < 0.3 * missing.loc[~negative, "error_probability"].sum()
@@ -50,6 +51,6 @@ def test_verified_negatives_do_not_share_the_probability_of_unobserved_cells(cel
 def test_a_public_call_with_embeddings_says_the_same_as_the_ranking_of_cells(cells):
     labels, p, embeddings = cells
     found = find_label_issues(labels, p, embeddings=embeddings, min_probability=0)
-    ranked = rank_cells(labels, p, None, embeddings=embeddings, min_probability=0)
-    np.testing.assert_array_equal(found["image"], ranked["image_index"])
-    np.testing.assert_array_equal(found["error_probability"], ranked["error_probability"])
+    cells = ranked(judge(labels, scores_of(labels, p, None, embeddings)), 0)
+    np.testing.assert_array_equal(found["image"], cells["image_index"])
+    np.testing.assert_array_equal(found["error_probability"], cells["error_probability"])

@@ -9,7 +9,6 @@ import torch
 from labelmend_core.curves import loss_curve
 from labelmend_core.errors import InputError
 from labelmend_core.losses import build_loss
-from labelmend_core.losses.aam import scale_for
 
 FOCUSED = {"scale": 12.0, "margin": 0.1, "gamma_neg": 2.0, "gamma_pos": 1.0}
 SETTINGS = [
@@ -161,18 +160,6 @@ def test_the_curve_is_over_logits() -> None:
     (gradient,) = torch.autograd.grad(cells.sum(), cosines)
     np.testing.assert_allclose(curve["loss"], cells.detach()[:, 0])
     np.testing.assert_allclose(curve["gradient"], gradient[:, 0] / 10)
-
-
-@pytest.mark.parametrize(
-    ("classes", "scale"), [(1, 7.0), (2, 7.0), (20, 7.0), (80, math.sqrt(5) * math.log(79)), (10**6, 30.0)]
-)
-def test_the_scale_rule_grows_with_the_classes_between_7_and_30(classes, scale) -> None:
-    assert scale_for(classes) == pytest.approx(scale)
-
-
-def test_the_scale_rule_wants_a_class() -> None:
-    with pytest.raises(InputError, match="at least one class, got 0"):
-        scale_for(0)
 
 
 def test_it_compiles_without_a_break() -> None:

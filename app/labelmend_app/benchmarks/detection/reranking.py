@@ -15,7 +15,7 @@ import pandas as pd
 
 from labelmend_app.review.picked_queue import Pick, picked_queue
 from labelmend_core.detection import best_now, outlook, recalibrations
-from labelmend_core.types import AnnotatedDataset, Decision, Kind, LabelMatrix, Verdict
+from labelmend_core.types import AnnotatedDataset, Decision, Kind, LabelMatrix
 from labelmend_core.workspace import Workspace
 
 SUGGESTIONS, ANSWERS, CLASSES = 1_000_000, 20_000, (80, 1_000)
@@ -125,8 +125,8 @@ def _answer(workspace: Workspace, run_id: str, n: int) -> None:
     """Accept the likeliest ones in seven of ten cases."""
     best, now = best_now(workspace, run_id, n), datetime.now(UTC)
     first = workspace.ledger.acknowledged("benchmark") + 1
-    accept = {Kind.MISSING.value: Verdict.PRESENT, Kind.SPURIOUS.value: Verdict.ABSENT}
-    reject = {Kind.MISSING.value: Verdict.ABSENT, Kind.SPURIOUS.value: Verdict.PRESENT}
+    accept = {kind.value: kind.error_verdict for kind in Kind}
+    reject = {kind.value: kind.fine_verdict for kind in Kind}
     workspace.ledger.append(
         [
             Decision(

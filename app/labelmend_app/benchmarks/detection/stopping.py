@@ -36,7 +36,7 @@ def stopping_rows(
     Args:
         labels: (N, K), with errors.
         truth: (N, K), without.
-        cells: every candidate, as `rank_cells(…, min_probability=0)` returns them.
+        cells: every candidate, as `rank_run(…, min_probability=0)` returns them.
         kind: which errors.
         sessions: simulated reviewers of each sort, each with a sample of its own.
         checkpoints: numbers of answers after which to estimate.

@@ -80,6 +80,6 @@ def _check_outputs(head: type[Head], outputs: Outputs) -> None:
     if outputs not in head.gives:
         able = [other.name for other in _ALL if outputs in other.gives]
         raise InputError(
-            f"Loss aam takes {outputs}, which head '{head.name}' does not give; use head {', '.join(able[:-1])} or "
+            f"The loss takes {outputs}, which head '{head.name}' does not give; use head {', '.join(able[:-1])} or "
             f"{able[-1]}, or a loss on logits."
         )

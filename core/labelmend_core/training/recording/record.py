@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from torch import Tensor
 
+from labelmend_core.label_matrix import as_labels
 from labelmend_core.training.recording.kept import KeptRun
 from labelmend_core.training.recording.recording import Names, Recording
 from labelmend_core.types import LabelMatrix
@@ -69,7 +70,8 @@ def record(
         class_names, image_ids = workspace.dataset.class_names, workspace.dataset.image_ids
         kept = KeptRun(workspace, loss, {"mode": "recorded", "planted": planted, "tau": tau, "seed": seed})
     names = Names(class_names, image_ids)
-    recording = Recording(_as_labels(labels), names, planted=planted, tau=tau, seed=seed, kept=kept)
+    given = as_labels(labels.cpu().numpy() if isinstance(labels, Tensor) else labels)
+    recording = Recording(given, names, planted=planted, tau=tau, seed=seed, kept=kept)
     try:
         yield recording
         recording.close()
@@ -77,11 +79,3 @@ def record(
         if kept is not None:
             kept.failed(error)
         raise
-
-
-def _as_labels(labels: Labels) -> LabelMatrix:
-    if isinstance(labels, LabelMatrix):
-        return labels
-    if sparse.issparse(labels):
-        return LabelMatrix.from_sparse(labels)
-    return LabelMatrix.from_dense(labels.cpu().numpy() if isinstance(labels, Tensor) else labels)

@@ -16,7 +16,7 @@ from torch import Tensor
 from labelmend_core.errors import InputError
 from labelmend_core.training.dynamics import Recorder
 from labelmend_core.training.history import Epoch
-from labelmend_core.training.planting import plant_additions, plant_drops
+from labelmend_core.training.planting import chance_of_additions, chance_of_drops, plant_additions, plant_drops
 from labelmend_core.training.recording.kept import KeptRun
 from labelmend_core.types import Dynamics, LabelMatrix
 
@@ -65,8 +65,8 @@ class Recording:
         for name, value, most in (("planted", planted, 0.5), ("tau", tau, 1.0)):
             if not 0 <= value <= most:
                 raise InputError(f"Expected {name} in [0, {most}], got {value}")
-        hidden, *dropped = plant_drops(labels, planted, np.random.default_rng([seed, 1]))
-        misled, *added = plant_additions(hidden, planted, np.random.default_rng([seed, 4]))
+        hidden, *dropped = plant_drops(labels, planted, chance_of_drops(seed))
+        misled, *added = plant_additions(hidden, planted, chance_of_additions(seed))
         self.labels, self.targets = labels, torch.from_numpy(misled.dense())
         self._planted, self._added = (dropped[0], dropped[1]), (added[0], added[1])
         self._names, self._tau, self._kept = names, tau, kept

@@ -158,7 +158,7 @@ def test_an_unknown_head_lists_the_known_ones() -> None:
 
 
 def test_a_linear_head_for_a_loss_on_cosines_names_the_heads_that_would_do(small_head) -> None:
-    with pytest.raises(InputError, match=r"Loss aam takes cosines.*use head cosine, ml_decoder or graph"):
+    with pytest.raises(InputError, match=r"The loss takes cosines.*use head cosine, ml_decoder or graph"):
         small_head("linear", outputs="cosines")
 
 

@@ -10,12 +10,10 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-export const key = (name) => element("kbd", {}, name);
-
 // A name from somebody's file: isolated, so that right-to-left text does not turn the sentence around it.
 export const given = (name, className = "") => element("bdi", { className, title: name }, name);
 
-// The same for a drawing.
+// As `element`, in a drawing: SVG takes attributes only.
 export function drawing(tag, attributes, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);

@@ -7,7 +7,7 @@ const SIGNS = { Backspace: "⌫", "Shift+Enter": "⇧ Enter", PageDown: "Page do
 const TAKEN = /^(Arrow.*|Tab|Escape|F\d+|[0-9]|Dead|Process|Unidentified|CapsLock|Control|Alt|AltGraph|Meta|Shift|ContextMenu)$/;
 
 // command -> [its own key, what it does]
-export const COMMANDS = {
+const COMMANDS = {
   accept: ["a", "accept the suggestion"],
   reject: ["r", "reject the suggestion"],
   unsure: ["u", "unsure: somebody else may know"],
@@ -33,7 +33,7 @@ export const FIXED = [
   ["Click", "accept; again: reject"],
 ];
 
-export const shownKey = (name) => SIGNS[name] ?? (name.length === 1 ? name.toUpperCase() : name.replace("+", " + "));
+const shownKey = (name) => SIGNS[name] ?? (name.length === 1 ? name.toUpperCase() : name.replace("+", " + "));
 
 class Keymap {
   constructor() {
