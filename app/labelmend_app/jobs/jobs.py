@@ -20,6 +20,7 @@ from typing import Literal
 
 import psutil
 
+from labelmend_core.alive import alive, started
 from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.files import explained, replacing
 from labelmend_core.ledger import RunRecord, Status
@@ -28,8 +29,6 @@ from labelmend_core.workspace import Workspace
 Command = Literal["train", "suggest", "retrain", "fiftyone app", "fiftyone push", "fiftyone pull"]
 
 RESUMABLE = (Status.STOPPED, Status.DIED, Status.FAILED)
-
-_SAME_START_SECONDS = 2.0  # the boot time is known to the second only
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,11 @@ class Job:
     @property
     def alive(self) -> bool:
         """Whether the process still runs; another process of the same pid does not count."""
-        return self._process() is not None
+        return alive(self.pid, self.process_started) is not None
 
     def end(self) -> None:
         """End the process and its children without waiting for a batch; its run can be resumed."""
-        process = self._process()
+        process = alive(self.pid, self.process_started)
         if process is None:
             return
         with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
@@ -74,14 +73,6 @@ class Job:
             for child in children:
                 with suppress(psutil.NoSuchProcess):
                     child.terminate()
-
-    def _process(self) -> psutil.Process | None:
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(_started(process) - self.process_started) < _SAME_START_SECONDS
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
 
 
 @dataclass(frozen=True)
@@ -152,8 +143,8 @@ def launch(workspace: Workspace, folder: Path, command: Command, arguments: Sequ
             start_new_session=True,
             env=environment,
         )
-    started = _started(psutil.Process(process.pid))
-    job = Job(log.stem, command, tuple(arguments), process.pid, started, now, log, waited_as=waited_as)
+    began = started(psutil.Process(process.pid))
+    job = Job(log.stem, command, tuple(arguments), process.pid, began, now, log, waited_as=waited_as)
     _write(job)
     # Somebody has to wait for a child, or it stays in the process table; only whoever waits learns how it ended.
     threading.Thread(target=_reap, args=(process, job), name=f"reap-{process.pid}", daemon=True).start()
@@ -231,10 +222,6 @@ def failed(job: Job, run: RunRecord | None) -> bool:
     if job.exit_code is not None:
         return job.exit_code != 0
     return run is None or run.status in (Status.FAILED, Status.DIED)
-
-
-def _started(process: psutil.Process) -> float:
-    return process.create_time() - psutil.boot_time()
 
 
 def _forget_stop(workspace: Workspace, arguments: Sequence[str]) -> None:
