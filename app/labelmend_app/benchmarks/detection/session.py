@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from labelmend_app.benchmarks.detection.kept import TRAINING, code_of
 from labelmend_app.benchmarks.detection.problem import Problem
+from labelmend_app.benchmarks.kept import TRAINING, code_of
 from labelmend_core.detection import labels_of_run
 from labelmend_core.ledger import Status
 from labelmend_core.models.backbone import RANDOM
