@@ -1,9 +1,9 @@
 """Training in a workspace: its images, its labels, one run; used by the command line, the demo and the benchmarks."""
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from labelmend_core.cores import cores
 from labelmend_core.detection import labels_of_run
 from labelmend_core.errors import ImageError, InputError
 from labelmend_core.ledger import RunRecord, Status
@@ -77,7 +77,7 @@ def _run(workspace: Workspace, run_id: str, settings: "RunSettings", show: Show 
 
     images = image_tensors(workspace, settings.backbone.image_size)
     # Decoded images come out of the cache; only what does not fit there needs processes of its own.
-    workers = 0 if images.is_cached else min(8, os.cpu_count() or 1)
+    workers = 0 if images.is_cached else min(8, cores())
     train(
         workspace,
         run_id,
