@@ -8,6 +8,7 @@ from labelmend_core.detection import labels_of_run
 from labelmend_core.errors import ImageError, InputError
 from labelmend_core.ledger import RunRecord, Status
 from labelmend_core.metrics import how_to_read_unobserved
+from labelmend_core.run_folder import RunFolder
 from labelmend_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def resume(workspace: Workspace, run_id: str, *, show: Show | None = None) -> Ru
     if "backbone" not in record.settings:
         raise InputError(f"Expected a run of 'labelmend train', but {run_id} was recorded of another training loop")
     # Forget the stop that ended it before anything that takes long, or a new one would be forgotten too.
-    (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
+    RunFolder(workspace.run_folder(run_id)).stop.unlink(missing_ok=True)
     from labelmend_core.trackers import require_trackers
     from labelmend_core.training import RunSettings
 

@@ -19,6 +19,7 @@ from labelmend_app.jobs import jobs
 from labelmend_core.alive import alive, started
 from labelmend_core.errors import WorkspaceError
 from labelmend_core.files import replacing
+from labelmend_core.run_folder import PROGRESS_FILE
 from labelmend_core.workspace import Workspace
 
 Show = Callable[[str, int, int], None]
@@ -46,7 +47,7 @@ def start(workspace: Workspace, action: Action, arguments: Sequence[str] = ()) -
             raise WorkspaceError("Expected one process to talk to FiftyOne, but one does already; wait until it ends.")
         folder = folder_of(workspace) / "jobs"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder_of(workspace) / "progress.json").unlink(missing_ok=True)
+        (folder_of(workspace) / PROGRESS_FILE).unlink(missing_ok=True)
         return jobs.launch(workspace, folder, action, arguments)
 
 
@@ -95,7 +96,7 @@ def noting(workspace: Workspace, show: Show) -> Show:
         show(phase, done, total)
         if monotonic() - last[0] >= _SECONDS:
             folder_of(workspace).mkdir(exist_ok=True)
-            with replacing(folder_of(workspace) / "progress.json") as temporary:
+            with replacing(folder_of(workspace) / PROGRESS_FILE) as temporary:
                 temporary.write_text(json.dumps(asdict(jobs.Progress(phase, done, total))), encoding="utf-8")
             last[0] = monotonic()
 

@@ -24,6 +24,7 @@ from labelmend_core.alive import alive, started
 from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.files import explained, replacing
 from labelmend_core.ledger import RunRecord, Status
+from labelmend_core.run_folder import PROGRESS_FILE, RunFolder
 from labelmend_core.workspace import Workspace
 
 Command = Literal["train", "suggest", "retrain", "fiftyone app", "fiftyone push", "fiftyone pull"]
@@ -190,22 +191,22 @@ def request_stop(workspace: Workspace, run_id: str) -> None:
         InputError: there is no such run.
         WorkspaceError: its folder cannot be written to.
     """
-    with replacing(workspace.run_folder(run_id) / "stop") as temporary:
+    with replacing(RunFolder(workspace.run_folder(run_id)).stop) as temporary:
         temporary.touch()
 
 
 def stop_requested(workspace: Workspace, run_id: str) -> bool:
     """Whether a run was asked to stop."""
-    return (workspace.run_folder(run_id) / "stop").exists()
+    return RunFolder(workspace.run_folder(run_id)).stop.exists()
 
 
-def progress(run_folder: Path) -> Progress | None:
-    """Return how far a run is, None before it has said so.
+def progress(folder: Path) -> Progress | None:
+    """Return how far the run of a folder is, or what FiftyOne does, None before it has said so.
 
     Raises:
         InputError: `progress.json` is not what a run writes.
     """
-    path = run_folder / "progress.json"
+    path = folder / PROGRESS_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return Progress(**{field.name: values[field.name] for field in fields(Progress) if field.name in values})
@@ -229,7 +230,7 @@ def _forget_stop(workspace: Workspace, arguments: Sequence[str]) -> None:
     if "--resume" in arguments[:-1]:
         run_id = arguments[list(arguments).index("--resume") + 1]
         with suppress(InputError):  # a run that is gone: the job itself says so
-            (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
+            RunFolder(workspace.run_folder(run_id)).stop.unlink(missing_ok=True)
 
 
 def _reap(process: "subprocess.Popen[bytes]", job: Job) -> None:
