@@ -86,14 +86,12 @@ class Running:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is; `eta_seconds`, `epoch` (counted from 0) and `epochs` are None where they make no sense."""
+    """How far a run is; `eta_seconds` is None where nobody knows yet."""
 
     phase: str
     done: int
     total: int
     eta_seconds: float | None = None
-    epoch: int | None = None
-    epochs: int | None = None
 
     @property
     def share(self) -> float:
