@@ -1,6 +1,5 @@
 """Measuring a checkpoint: a workspace's images or anybody's annotations against what its network says of them."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from labelmend_core.errors import ImageError, InputError, LabelmendError
 from labelmend_core.metrics import F1, Evaluation, Unobserved, cf1_of1_top, evaluate, how_to_read_unobserved
+from labelmend_core.time_left import TimeLeft
 from labelmend_core.types import AnnotatedDataset, LabelMatrix
 from labelmend_core.workspace import SETTINGS, Workspace
 
@@ -242,12 +242,13 @@ def _pred_probs(trained: "Trained", images: Images, batch_size: int, show: Show 
     trained.to(device)
     total = len(images.dataset.paths)
     found = np.empty((total, len(trained.class_names)), dtype=np.float32)
-    started, done = time.monotonic(), 0
+    left, done = TimeLeft(), 0
+    left(done, total)  # before the first batch, which takes time, too
     for pixels in in_batches(images.pixels, total, batch_size):
         found[done : done + len(pixels)] = trained(pixels.to(device)).numpy()
         done += len(pixels)
         if show is not None:
-            show("looking at the images", done, total, (time.monotonic() - started) / done * (total - done))
+            show("looking at the images", done, total, left(done, total))
     return found
 
 

@@ -1,6 +1,5 @@
 """Scoring images past memory: a shard of them here, the others elsewhere, and all merged in the end."""
 
-import time
 from collections.abc import Callable
 from hashlib import file_digest
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from labelmend_app.evaluation import Images, columns_of, in_batches
 from labelmend_core.errors import InputError
+from labelmend_core.time_left import TimeLeft
 from labelmend_core.top_scores import About, blocks, fingerprint_of, write_block
 
 if TYPE_CHECKING:
@@ -76,13 +76,14 @@ def score(
     first, end = ((part * of.n_images) // shards for part in (number - 1, number))
     there = blocks(folder, of)
     ranges = [(start, min(start + BLOCK, end)) for start in range(first, end, BLOCK)]
-    left = [one for one in ranges if one not in there]
-    total, done, started = sum(stop - start for start, stop in left), 0, time.monotonic()
-    for start, stop in left:
+    missing = [one for one in ranges if one not in there]
+    total, done, left = sum(stop - start for start, stop in missing), 0, TimeLeft()
+    left(done, total)  # before the first block, which takes time, too
+    for start, stop in missing:
         _score_block(trained, images, folder, of, (start, stop), columns, batch_size)
         done += stop - start
         if show is not None:
-            show("looking at the images", done, total, (time.monotonic() - started) / done * (total - done))
+            show("looking at the images", done, total, left(done, total))
     return total
 
 

@@ -1,13 +1,14 @@
 """Training in a workspace: its images, its labels, one run; used by the command line, the demo and the benchmarks."""
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from labelmend_core.cores import cores
 from labelmend_core.detection import labels_of_run
 from labelmend_core.errors import ImageError, InputError
 from labelmend_core.ledger import RunRecord, Status
 from labelmend_core.metrics import how_to_read_unobserved
+from labelmend_core.run_folder import RunFolder
 from labelmend_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def resume(workspace: Workspace, run_id: str, *, show: Show | None = None) -> Ru
         where_from = "imported" if record.mode == "imported" else "recorded of another training loop"
         raise InputError(f"Expected a run of 'labelmend train', but {run_id} was {where_from}")
     # Forget the stop that ended it before anything that takes long, or a new one would be forgotten too.
-    (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
+    RunFolder(workspace.run_folder(run_id)).stop.unlink(missing_ok=True)
     from labelmend_core.trackers import require_trackers
     from labelmend_core.training import RunSettings
 
@@ -74,7 +75,7 @@ def _run(workspace: Workspace, run_id: str, settings: "RunSettings", show: Show 
 
     images = image_tensors(workspace, settings.backbone.image_size)
     # Decoded images come out of the cache; only what does not fit there needs processes of its own.
-    workers = 0 if images.is_cached else min(8, os.cpu_count() or 1)
+    workers = 0 if images.is_cached else min(8, cores())
     train(
         workspace,
         run_id,

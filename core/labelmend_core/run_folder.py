@@ -20,6 +20,8 @@ from labelmend_core.types import Dynamics, IntArray
 OUT_OF_SAMPLE, DYNAMICS = "out-of-sample", "dynamics"
 # p of each epoch is kept, a byte a cell, of runs with at most so many cells: 20 MB an epoch.
 MOST_EPOCH_CELLS = 20_000_000
+# While it trains: how far it is, and that somebody asked it to stop.
+PROGRESS_FILE, STOP_FILE = "progress.json", "stop"
 _NOT_SHOWN = 255  # p = 1 is 254
 
 
@@ -32,6 +34,8 @@ class RunFolder:
         self.model_info = folder / "model.json"
         self.state = folder / "state.safetensors"
         self.parts = folder / "parts"
+        self.progress = folder / PROGRESS_FILE
+        self.stop = folder / STOP_FILE
 
     def remove_leftovers(self) -> None:
         """Remove what a kill left half-written, and states of versions that kept them otherwise.

@@ -9,8 +9,10 @@ import numpy as np
 from labelmend_core.errors import AnnotationError, InputError
 from labelmend_core.types import PRESENT, IntArray, LabelMatrix
 from labelmend_datasets.arrays import read_npy, read_npz
-from labelmend_datasets.formats import FORMATS, recognise
+from labelmend_datasets.formats import FORMATS, hugging_face_parquet, parquet_long, recognise
+from labelmend_datasets.formats._parquet import schema_of
 from labelmend_datasets.formats._source import class_index, fault, read_class_names, shown
+from labelmend_datasets.formats._tri_state_columns import is_values
 from labelmend_datasets.tables import Batch, Show, Table, numbers
 
 _LONG = ({"label"}, {"label", "value"})
@@ -36,8 +38,8 @@ def read_labels(
 ) -> GivenLabels:
     """Return the labels of a file: `.npy` (N, K), `.npz` sparse, `.parquet`, or any annotation format.
 
-    A Parquet table has an image a row and a column a class (1, -1, 0 or empty), or the columns image, label and
-    perhaps value, a row a label.
+    A Parquet table has an image a row and a column a class (1, -1, 0 or empty); or the columns image, label and
+    perhaps value, a row a label, beside which others are passed over; or it is one of Hugging Face.
 
     Args:
         path: the file or folder.
@@ -51,7 +53,7 @@ def read_labels(
     """
     if format_name != "auto" and format_name not in FORMATS:
         raise InputError(f"Expected a format among {', '.join(FORMATS)}, got {format_name!r}")
-    if format_name == "auto" and path.suffix == ".parquet":
+    if format_name == "auto" and path.suffix == ".parquet" and not _is_of_hugging_face(path):
         return _read_parquet(path, classes, show)
     if format_name == "auto" and path.suffix in (".npy", ".npz"):
         return _read_array(path, classes)
@@ -82,9 +84,8 @@ def _read_array(path: Path, classes: Path | None) -> GivenLabels:
 def _read_parquet(path: Path, classes: Path | None, show: Show | None) -> GivenLabels:
     table = Table(path, text=("label",))
     class_names = None if classes is None else read_class_names(classes)
-    long = {name.strip().lower() for name in table.names} in _LONG
     cells = _Cells(table)
-    class_names = (_read_long if long else _read_wide)(table, cells, class_names, show)
+    class_names = (_read_long if _is_long(table) else _read_wide)(table, cells, class_names, show)
     if not cells.images:
         raise AnnotationError(f"{path}: expected at least one image, got an empty table; is it the right one?")
     images, classes_of, values = cells.all()
@@ -93,6 +94,22 @@ def _read_parquet(path: Path, classes: Path | None, show: Show | None) -> GivenL
     except InputError as error:
         raise AnnotationError(f"{path}: {error}; keep the row that is right.") from error
     return GivenLabels(labels, list(cells.images), class_names)
+
+
+def _is_of_hugging_face(path: Path) -> bool:
+    return path.is_file() and hugging_face_parquet.columns_of(schema_of(path)) is not None
+
+
+def _is_long(table: Table) -> bool:
+    """Whether a row is a label: the format of one label a row says so, or all else than the image is of a label.
+
+    That format knows no other name of the image's column; and a column of numbers named label may be a class.
+    """
+    if {name.strip().lower() for name in table.names} in _LONG:
+        return True
+    schema = schema_of(table.path)
+    columns = parquet_long.columns_of(schema)
+    return columns is not None and not is_values(schema.field(columns.label).type)
 
 
 class _Cells:

@@ -6,9 +6,9 @@ the images lie in a folder a class, as torchvision's and timm's image folders wa
 because an image of two classes cannot lie in two folders without becoming two images.
 """
 
-import csv
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from labelmend_core.ledger import Policy
 from labelmend_core.types import PRESENT, AnnotatedDataset, LabelMatrix
 from labelmend_core.workspace import Workspace
 from labelmend_datasets.folders import new_folder
+from labelmend_datasets.formats._csv_records import write_rows
 from labelmend_datasets.images import ImageSource, image_file, workspace_image
 from labelmend_datasets.splits import corrected_split, split_of
 
@@ -52,18 +53,23 @@ def _write_split(
     workspace: Workspace, folder: Path, dataset: AnnotatedDataset, labels: LabelMatrix, first: int, by_class: bool
 ) -> None:
     folder.mkdir()
+    placed = _placed_rows(workspace, folder, dataset, labels, first, by_class)
+    write_rows(folder / TABLE, chain([("file_name", *dataset.class_names)], placed))
+
+
+def _placed_rows(
+    workspace: Workspace, folder: Path, dataset: AnnotatedDataset, labels: LabelMatrix, first: int, by_class: bool
+) -> Iterator[tuple[str | int, ...]]:
+    """Place each image, and yield its row of the table."""
     unreadable = workspace.catalog.problems()
-    with (folder / TABLE).open("w", encoding="utf-8", newline="") as output:
-        table = csv.writer(output, lineterminator="\n")
-        table.writerow(["file_name", *dataset.class_names])
-        for row, cells in enumerate(_dense_rows(labels)):
-            if first + row in unreadable:
-                continue
-            place = dataset.class_names[cells.index(PRESENT)] if by_class else "images"
-            link = folder / place / dataset.paths[row]
-            link.parent.mkdir(parents=True, exist_ok=True)
-            _place_image(workspace_image(workspace, first + row), link)
-            table.writerow([f"{place}/{dataset.paths[row]}", *cells])
+    for row, cells in enumerate(_dense_rows(labels)):
+        if first + row in unreadable:
+            continue
+        place = dataset.class_names[cells.index(PRESENT)] if by_class else "images"
+        link = folder / place / dataset.paths[row]
+        link.parent.mkdir(parents=True, exist_ok=True)
+        _place_image(workspace_image(workspace, first + row), link)
+        yield (f"{place}/{dataset.paths[row]}", *cells)
 
 
 def _place_image(source: ImageSource, link: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from labelmend_app.benchmarks.detection import calibration, effort
 from labelmend_app.benchmarks.detection.baselines import has_cleanlab
-from labelmend_app.benchmarks.detection.kept import KeptRecords, code_of
 from labelmend_app.benchmarks.detection.problem import PLANTED
 from labelmend_app.benchmarks.detection.queue import Queue, asked, before_answers, learned, retrained
 from labelmend_app.benchmarks.detection.session import Session
@@ -185,20 +184,6 @@ def test_mended_labels_are_the_truth_of_the_cells_that_were_asked(small_problem)
     np.testing.assert_array_equal(changed == PRESENT, problem.truth.values(rows[:50], columns[:50]) == PRESENT)
     assert set(changed.tolist()) == {PRESENT, ABSENT}
     assert effort._mended(problem, rows[:0], columns[:0]) == problem.given
-
-
-def test_a_record_is_measured_once(tmp_path) -> None:
-    calls: list[int] = []
-
-    def measure() -> dict[str, int]:
-        calls.append(1)
-        return {"n": len(calls)}
-
-    path = tmp_path / "kept.jsonl"
-    assert KeptRecords(path)(["a"], measure) == KeptRecords(path)(["a"], measure) == {"n": 1}
-    assert KeptRecords(path)(["b"], measure) == {"n": 2}
-    assert KeptRecords(None)(["a"], measure) == {"n": 3}
-    assert code_of(("labelmend_core.losses",)) != code_of(("labelmend_core.models",))
 
 
 def test_an_unknown_part_is_named(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from labelmend_app.benchmarks import heads, papers
+from labelmend_app.benchmarks import heads, kept, papers
 from labelmend_app.benchmarks.arena import Arena, compete, settings_for, with_fewer
 from labelmend_app.cli import main
 from labelmend_core.errors import InputError
@@ -90,6 +90,23 @@ def test_a_stopped_benchmark_goes_on_where_it_was(arena, tmp_path, monkeypatch: 
     assert len(calls) == 3
     assert [row.lr for row in again] == [row.lr for row in whole]
     np.testing.assert_allclose([row.maps for row in again], [row.maps for row in whole])
+
+
+def test_what_other_code_or_other_images_gave_is_measured_anew(arena, tmp_path, monkeypatch) -> None:
+    calls = []
+
+    def counted(*arguments):
+        calls.append(arguments)
+        return compete(*arguments)
+
+    monkeypatch.setattr(papers, "compete", counted)
+    one = replace(arena, labels={"75 %": arena.labels["75 %"]}, rates=(1e-2,))
+    for made, trainings in [(one, 1), (one, 1), (with_fewer(one, 120), 2)]:
+        list(papers.run(made, losses=["bce"], seeds=1, show=_silent, keep=tmp_path / "kept.jsonl"))
+        assert len(calls) == trainings
+    monkeypatch.setattr(kept, "code_of", lambda packages: "of a later version")
+    list(papers.run(one, losses=["bce"], seeds=1, show=_silent, keep=tmp_path / "kept.jsonl"))
+    assert len(calls) == 3
 
 
 def test_fewer_images_are_the_first_ones(arena) -> None:

@@ -1,5 +1,6 @@
 """The plane of features: what a full decomposition gives, and kept apart by what it is of."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +62,24 @@ def test_features_of_another_shape_or_value_have_another_fingerprint() -> None:
     given = features()
     others = [given[:-1], given.reshape(-1, 6), given.astype(np.float32), given + np.float16(1), given[::-1]]
     assert len({fingerprint(other) for other in [given, *others]}) == 6
+
+
+def test_features_of_which_one_value_changed_have_another_fingerprint() -> None:
+    given = np.random.default_rng(0).standard_normal((9000, 4)).astype(np.float16)
+    mended = given.copy()
+    mended[5, 1] += 1
+    assert fingerprint(mended) != fingerprint(given) == fingerprint(given.copy())
+
+
+def test_a_file_of_features_that_was_written_to_has_another_fingerprint(tmp_path: Path) -> None:
+    given = np.random.default_rng(0).standard_normal((9000, 4)).astype(np.float16)
+    path = tmp_path / "features.npy"
+    np.save(path, given)
+    before = fingerprint(np.load(path, mmap_mode="r"))
+    assert before == fingerprint(np.load(path, mmap_mode="r")) == fingerprint(given)
+    assert fingerprint(np.load(path, mmap_mode="r")[:8999]) == fingerprint(given[:8999])
+    writing = np.load(path, mmap_mode="r+")
+    writing[5, 1] += 1
+    writing.flush()
+    os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 1))  # where the clock of files is coarse
+    assert fingerprint(np.load(path, mmap_mode="r")) == fingerprint(writing) != before

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
@@ -51,6 +53,41 @@ def test_a_long_table_without_values_says_present(tmp_path) -> None:
     pd.DataFrame({"image": ["a", "a", "b"], "label": ["x", "y", "x"]}).to_parquet(path)
     given = read_labels(path)
     assert given.labels.dense().tolist() == [[1, 1], [1, 0]]
+
+
+def test_a_long_table_may_have_columns_of_its_own(tmp_path) -> None:
+    path = tmp_path / "labels.parquet"
+    _long().assign(annotator="Ann", seconds=[1.5, 2.0, 0.5, 9.0]).to_parquet(path)
+    given, imported = read_labels(path), read_labels(path, format_name="parquet")
+    assert given.labels == imported.labels == LabelMatrix.from_dense(LABELS)
+    assert list(given.image_ids or ()) == list(imported.image_ids or ()) == IMAGES
+    assert list(given.class_names or ()) == list(imported.class_names or ()) == NAMES
+
+
+def test_a_class_of_a_wide_table_may_be_called_label(tmp_path) -> None:
+    path = tmp_path / "labels.parquet"
+    pd.DataFrame({"image": ["a", "b"], "label": [1, 0], "cat": [0, -1]}).to_parquet(path)
+    given = read_labels(path)
+    assert (given.labels.dense().tolist(), given.class_names) == ([[1, 0], [0, -1]], ["label", "cat"])
+
+
+@pytest.mark.parametrize("images", [[7, 8], ["a", "b"]])
+def test_images_may_be_numbers_or_in_the_first_column_of_any_name(tmp_path, images) -> None:
+    path = tmp_path / "labels.parquet"
+    pd.DataFrame({"file": images, "label": ["x", "y"]}).to_parquet(path)
+    given = read_labels(path)
+    assert (given.image_ids, given.labels.dense().tolist()) == ([str(image) for image in images], [[1, 0], [0, 1]])
+
+
+def test_a_table_of_hugging_face_is_read_as_an_import_reads_it(tmp_path) -> None:
+    path = tmp_path / "labels.parquet"
+    kind = {"feature": {"names": NAMES, "_type": "ClassLabel"}, "_type": "List"}
+    features = {"file_name": {"dtype": "string", "_type": "Value"}, "labels": kind}
+    table = pa.table({"file_name": ["a.jpg", "b.jpg"], "labels": [[0, 2], []]})
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    given = read_labels(path)
+    assert (given.labels.dense().tolist(), list(given.class_names or ())) == ([[1, 0, 1], [0, 0, 0]], NAMES)
 
 
 @pytest.mark.parametrize("name", ["labels.npy", "labels.npz"])

@@ -101,6 +101,11 @@ def test_several_labels_an_image_lie_in_a_table_beside_the_images(make, tmp_path
             assert image.size == (16, 12)
 
 
+def test_a_name_with_a_carriage_return_is_one_row(make, tmp_path) -> None:
+    write_training_folder(make(MULTI, ("cat", "do\rg", "bird")), tmp_path / "out")
+    assert [row[2] for row in _table(tmp_path / "out" / "train")] == ["do\rg", "0", "1", "0"]
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # timm leaves the files open
 @pytest.mark.parametrize("reader", ["torchvision", "timm"])
 def test_one_label_an_image_becomes_a_folder_a_class(make, tmp_path, reader) -> None:

@@ -1,8 +1,10 @@
 """One problem on which losses and heads compete: inputs, labels with planted errors, and images to judge by."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -44,6 +46,17 @@ class Arena:
     class_names: tuple[str, ...]
     settings: RunSettings
     rates: tuple[float, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with images and labels."""
+        digest = hashlib.sha256(self.inputs.numpy().tobytes())
+        for kind in sorted(self.labels):
+            digest.update(kind.encode())
+            for array in self.labels[kind].cells():
+                digest.update(array.tobytes())
+        digest.update(self.validation.tobytes())
+        return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)

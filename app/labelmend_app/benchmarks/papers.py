@@ -1,6 +1,5 @@
 """The papers' comparison on data at hand: every loss on labels with errors, each with its own learning rate."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,10 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from labelmend_app.benchmarks.arena import RELEASED, Arena, Result, compete, settings_for
+from labelmend_app.benchmarks.kept import TRAINING, KeptRecords
 from labelmend_core.errors import InputError
 from labelmend_core.losses import LOSSES
 from labelmend_core.training import RunSettings
 
+# What a training of the arena comes of.
+_CODE = (*TRAINING, "labelmend_core.metrics", "labelmend_app.benchmarks.arena")
 # What a paper has for one kind of noise only.
 _FOR_NOISE = {("75 %", "splc"): {"tau": 0.65}}
 Show = Callable[[str, int, int], None]
@@ -53,7 +55,7 @@ def run(arena: Arena, *, losses: Sequence[str], seeds: int, show: Show, keep: Pa
         show: told what is trained, how many trainings are done, and how many there are.
         keep: a file that keeps every training, so that a stopped benchmark goes on; None keeps nothing.
     """
-    trained = _Kept(arena, keep)
+    trained = _training(arena, keep)
     each = len(arena.rates) + seeds - 1
     total, done = len(arena.labels) * len(losses) * each, 0
     for noise in arena.labels:
@@ -95,21 +97,12 @@ def _with(settings: RunSettings, lr: float, seed: int) -> RunSettings:
     return replace(settings, schedule=replace(settings.schedule, lr=lr), seed=seed)
 
 
-class _Kept:
-    """Trains what is not in the file yet."""
+def _training(arena: Arena, keep: Path | None) -> Callable[[str, RunSettings], Result]:
+    """Return what trains unless that is kept already."""
+    kept = KeptRecords(keep, _CODE)
 
-    def __init__(self, arena: Arena, path: Path | None) -> None:
-        self._arena, self._path = arena, path
-        self._known: dict[str, Result] = {}
-        if path is not None and path.exists():
-            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            self._known = {line["what"]: Result(**line["result"]) for line in lines}
+    def trained(noise: str, settings: RunSettings) -> Result:
+        what = [arena.name, arena.fingerprint, noise, settings.to_dict()]
+        return Result(**kept(what, lambda: asdict(compete(arena, noise, settings))))
 
-    def __call__(self, noise: str, settings: RunSettings) -> Result:
-        what = json.dumps([self._arena.name, noise, settings.to_dict()], sort_keys=True)
-        if what not in self._known:
-            self._known[what] = compete(self._arena, noise, settings)
-            if self._path is not None:
-                with self._path.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps({"what": what, "result": asdict(self._known[what])}) + "\n")
-        return self._known[what]
+    return trained

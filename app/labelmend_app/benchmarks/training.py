@@ -1,7 +1,6 @@
 """How fast we train: our loop, one that somebody would write by hand, the network alone, and one that reads files."""
 
 import multiprocessing
-import os
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
+from labelmend_core.cores import cores
 from labelmend_core.errors import LabelmendError
 from labelmend_core.models import BackboneSpec
 from labelmend_core.training import Augment, FitState, Recorder, RunSettings, Schedule, fit
@@ -188,7 +188,7 @@ class _Arms:
 
     def _files(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         files = _Files(self._paths, self._dataset.given_labels.dense(), self._spec.image_size)
-        workers = min(8, os.cpu_count() or 1)
+        workers = min(8, cores())
         cuda = self._device.type == "cuda"
         loader = DataLoader(files, self._size, shuffle=True, num_workers=workers, pin_memory=cuda)
         for pixels, targets in loader:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelmend_app.cli._common import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption, answer, opened, progress_bar
-from labelmend_app.cli.bench._timed import Timed
+from labelmend_app.cli._timed import Timed
 from labelmend_app.review.reviewers import REVIEWER_VARIABLE, reviewer_name
 from labelmend_core.workspace import Workspace
 

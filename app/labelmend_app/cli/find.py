@@ -1,14 +1,12 @@
 """`labelmend find`: suspicious labels from your own predictions, without a workspace and without training."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from labelmend_app.cli._common import FormatOption, JsonOption, answer, progress_bar
+from labelmend_app.cli._timed import Timed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,7 +49,8 @@ def find(
     from labelmend_datasets.predictions import read_predictions
 
     require_suffix(out)
-    with _bar() as show:
+    with progress_bar() as bar:
+        show = Timed(bar)
         given = read_labels(labels, classes=classes, format_name=format_name, show=show)
         found = read_predictions(probs, given, show=show)
         issues = find_label_issues(
@@ -70,16 +69,3 @@ def find(
     missing, spurious = int(counts.get("missing", 0)), int(counts.get("spurious", 0))
     record = {"issues": len(issues), "missing": missing, "spurious": spurious, "file": str(out)}
     answer(f"{missing:,} missing and {spurious:,} spurious labels. Wrote {out}", record, as_json)
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Give a call that shows how much of a phase is done, and how long the rest of it takes."""
-    begun: dict[str, float] = {}
-    with progress_bar() as bar:
-
-        def show(phase: str, done: int, total: int) -> None:
-            spent = time.monotonic() - begun.setdefault(phase, time.monotonic())
-            bar(phase, done, total, spent / done * (total - done) if done and spent else None)
-
-        yield show

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from labelmend_app.cli._common import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption, answer, progress_bar
+from labelmend_app.cli._timed import Timed
 from labelmend_core.migration import migrate as migrate_workspace
 
 
@@ -24,11 +25,8 @@ def migrate(
 
     Example: `labelmend migrate --workspace birds`
     """
-    from labelmend_app.cli.bench._timed import Timed
-
     with progress_bar() as bar:
-        timed = Timed(bar)
-        found = migrate_workspace(workspace, schema, lambda table, done, total: timed(table, done, total))
+        found = migrate_workspace(workspace, schema, Timed(bar))
     n, decisions = sum(found.rows.values()), found.rows["decisions"]
     answer(
         f"Copied {n:,} rows, {decisions:,} decisions among them, to {found.place}. The workspace goes on there: "

@@ -16,8 +16,10 @@ from typing import Literal
 import psutil
 
 from labelmend_app.jobs import jobs
+from labelmend_core.alive import alive, started
 from labelmend_core.errors import WorkspaceError
 from labelmend_core.files import replacing
+from labelmend_core.run_folder import PROGRESS_FILE
 from labelmend_core.workspace import Workspace
 
 Show = Callable[[str, int, int], None]
@@ -25,7 +27,6 @@ Action = Literal["fiftyone app", "fiftyone push", "fiftyone pull"]
 
 ADDRESS, FIRST_PORT, _PORTS = "127.0.0.1", 5151, 100
 _SECONDS = 0.3  # between two notes of the progress
-_SAME_START_SECONDS = 2.0
 _REMEMBERED = 20
 
 
@@ -46,7 +47,7 @@ def start(workspace: Workspace, action: Action, arguments: Sequence[str] = ()) -
             raise WorkspaceError("Expected one process to talk to FiftyOne, but one does already; wait until it ends.")
         folder = folder_of(workspace) / "jobs"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder_of(workspace) / "progress.json").unlink(missing_ok=True)
+        (folder_of(workspace) / PROGRESS_FILE).unlink(missing_ok=True)
         return jobs.launch(workspace, folder, action, arguments)
 
 
@@ -82,7 +83,7 @@ def address(workspace: Workspace) -> str | None:
 def note_address(workspace: Workspace, where: str) -> None:
     """Note that this process serves the App."""
     process = psutil.Process()
-    note = {"pid": process.pid, "started": process.create_time(), "address": where}
+    note = {"pid": process.pid, "process_started": started(process), "address": where}
     with replacing(folder_of(workspace) / "app.json") as temporary:
         temporary.write_text(json.dumps(note), encoding="utf-8")
 
@@ -95,7 +96,7 @@ def noting(workspace: Workspace, show: Show) -> Show:
         show(phase, done, total)
         if monotonic() - last[0] >= _SECONDS:
             folder_of(workspace).mkdir(exist_ok=True)
-            with replacing(folder_of(workspace) / "progress.json") as temporary:
+            with replacing(folder_of(workspace) / PROGRESS_FILE) as temporary:
                 temporary.write_text(json.dumps(asdict(jobs.Progress(phase, done, total))), encoding="utf-8")
             last[0] = monotonic()
 
@@ -128,8 +129,7 @@ def is_free(port: int) -> bool:
 def _app(workspace: Workspace) -> tuple[psutil.Process, str] | None:
     try:
         note = json.loads((folder_of(workspace) / "app.json").read_text(encoding="utf-8"))
-        process = psutil.Process(note["pid"])
-        same = abs(process.create_time() - note["started"]) < _SAME_START_SECONDS
-        return (process, note["address"]) if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
+        process, where = alive(note["pid"], note["process_started"]), note["address"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
+    return None if process is None else (process, where)

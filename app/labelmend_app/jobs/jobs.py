@@ -20,16 +20,16 @@ from typing import Literal
 
 import psutil
 
+from labelmend_core.alive import alive, started
 from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.files import explained, replacing
 from labelmend_core.ledger import RunRecord, Status
+from labelmend_core.run_folder import PROGRESS_FILE, RunFolder
 from labelmend_core.workspace import Workspace
 
 Command = Literal["train", "suggest", "retrain", "fiftyone app", "fiftyone push", "fiftyone pull"]
 
 RESUMABLE = (Status.STOPPED, Status.DIED, Status.FAILED)
-
-_SAME_START_SECONDS = 2.0  # the boot time is known to the second only
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ class Job:
     @property
     def alive(self) -> bool:
         """Whether the process still runs; another process of the same pid does not count."""
-        return self._process() is not None
+        return alive(self.pid, self.process_started) is not None
 
     def end(self) -> None:
         """End the process and its children without waiting for a batch; its run can be resumed."""
-        process = self._process()
+        process = alive(self.pid, self.process_started)
         if process is None:
             return
         with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
@@ -74,14 +74,6 @@ class Job:
             for child in children:
                 with suppress(psutil.NoSuchProcess):
                     child.terminate()
-
-    def _process(self) -> psutil.Process | None:
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(_started(process) - self.process_started) < _SAME_START_SECONDS
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
 
 
 @dataclass(frozen=True)
@@ -94,14 +86,12 @@ class Running:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is; `eta_seconds`, `epoch` (counted from 0) and `epochs` are None where they make no sense."""
+    """How far a run is; `eta_seconds` is None where nobody knows yet."""
 
     phase: str
     done: int
     total: int
     eta_seconds: float | None = None
-    epoch: int | None = None
-    epochs: int | None = None
 
     @property
     def share(self) -> float:
@@ -152,8 +142,8 @@ def launch(workspace: Workspace, folder: Path, command: Command, arguments: Sequ
             start_new_session=True,
             env=environment,
         )
-    started = _started(psutil.Process(process.pid))
-    job = Job(log.stem, command, tuple(arguments), process.pid, started, now, log, waited_as=waited_as)
+    began = started(psutil.Process(process.pid))
+    job = Job(log.stem, command, tuple(arguments), process.pid, began, now, log, waited_as=waited_as)
     _write(job)
     # Somebody has to wait for a child, or it stays in the process table; only whoever waits learns how it ended.
     threading.Thread(target=_reap, args=(process, job), name=f"reap-{process.pid}", daemon=True).start()
@@ -199,22 +189,22 @@ def request_stop(workspace: Workspace, run_id: str) -> None:
         InputError: there is no such run.
         WorkspaceError: its folder cannot be written to.
     """
-    with replacing(workspace.run_folder(run_id) / "stop") as temporary:
+    with replacing(RunFolder(workspace.run_folder(run_id)).stop) as temporary:
         temporary.touch()
 
 
 def stop_requested(workspace: Workspace, run_id: str) -> bool:
     """Whether a run was asked to stop."""
-    return (workspace.run_folder(run_id) / "stop").exists()
+    return RunFolder(workspace.run_folder(run_id)).stop.exists()
 
 
-def progress(run_folder: Path) -> Progress | None:
-    """Return how far a run is, None before it has said so.
+def progress(folder: Path) -> Progress | None:
+    """Return how far the run of a folder is, or what FiftyOne does, None before it has said so.
 
     Raises:
         InputError: `progress.json` is not what a run writes.
     """
-    path = run_folder / "progress.json"
+    path = folder / PROGRESS_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return Progress(**{field.name: values[field.name] for field in fields(Progress) if field.name in values})
@@ -233,16 +223,12 @@ def failed(job: Job, run: RunRecord | None) -> bool:
     return run is None or run.status in (Status.FAILED, Status.DIED)
 
 
-def _started(process: psutil.Process) -> float:
-    return process.create_time() - psutil.boot_time()
-
-
 def _forget_stop(workspace: Workspace, arguments: Sequence[str]) -> None:
     """Take back the stop that ended the run before, or it would end the resumed one too."""
     if "--resume" in arguments[:-1]:
         run_id = arguments[list(arguments).index("--resume") + 1]
         with suppress(InputError):  # a run that is gone: the job itself says so
-            (workspace.run_folder(run_id) / "stop").unlink(missing_ok=True)
+            RunFolder(workspace.run_folder(run_id)).stop.unlink(missing_ok=True)
 
 
 def _reap(process: "subprocess.Popen[bytes]", job: Job) -> None:

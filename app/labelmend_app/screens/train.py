@@ -91,11 +91,10 @@ def _progress(progress: jobs.Progress | None) -> None:
     if progress is None:
         st.progress(0.0, "preparing")
         return
-    epoch = "" if progress.epoch is None else f", epoch {progress.epoch + 1} of {progress.epochs}"
     left = "" if progress.eta_seconds is None else f", about {_runs.duration(progress.eta_seconds)} left"
     unit = "images" if progress.phase.endswith("images") else "steps"
     done = f"{progress.done:,} of {progress.total:,} {unit} ({progress.share:.0%})"
-    st.progress(progress.share, f"{progress.phase}: {done}{epoch}{left}")
+    st.progress(progress.share, f"{progress.phase}: {done}{left}")
 
 
 def _stop(workspace: Workspace, run_id: str, job: jobs.Job | None) -> None:

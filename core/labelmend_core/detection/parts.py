@@ -1,6 +1,5 @@
 """Labels and probabilities of a chunk side by side, and threads that go over all chunks."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -8,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from labelmend_core.cores import cores
 from labelmend_core.detection.chunks import Probabilities
 from labelmend_core.types import ABSENT, PRESENT, IntArray, LabelMatrix
 
@@ -77,7 +77,7 @@ class Parts:
     ) -> None:
         self._pred_probs, self._progress, self._passes = pred_probs, progress, passes
         self._lines = labels.transposed() if pred_probs.by_class else labels
-        self._threads = threads or min(_cores(), _MOST_THREADS)
+        self._threads = threads or min(cores(), _MOST_THREADS)
         self._ranges = pred_probs.ranges(chunk_cells)
         self._done = 0
 
@@ -132,7 +132,3 @@ def _best(keys: list[NDArray[np.number]], top: int) -> IntArray:
     last = np.partition(values, len(values) - top)[len(values) - top]
     above, equal = np.flatnonzero(values > last), np.flatnonzero(values == last)
     return np.append(above, equal[_best([key[equal] for key in keys[1:]], top - len(above))])
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

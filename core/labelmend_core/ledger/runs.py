@@ -9,12 +9,12 @@ from typing import Any
 import psutil
 from sqlalchemy import Engine, Row, select
 
+from labelmend_core.alive import alive, started
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import schema
 from labelmend_core.ledger.engine import writing
 
 _NEXT = timedelta(microseconds=1)
-_SAME_START_SECONDS = 2.0  # the boot time is known to the second only
 
 
 class Status(StrEnum):
@@ -121,27 +121,12 @@ class Runs:
 
 def _this_process() -> dict[str, Any]:
     process = psutil.Process()
-    return {"pid": process.pid, "process_started": _started(process)}
-
-
-def _started(process: psutil.Process) -> float:
-    """Return when a process started, in seconds after boot: unlike the time of day, no set clock moves it."""
-    return process.create_time() - psutil.boot_time()
-
-
-def _is_alive(pid: int, started: float) -> bool:
-    """Whether the process still trains: it is there, is the same one, and is not a dead one that nobody waited for."""
-    try:
-        process = psutil.Process(pid)
-        same = abs(_started(process) - started) < _SAME_START_SECONDS
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    return {"pid": process.pid, "process_started": started(process)}
 
 
 def _as_record(row: Row[Any]) -> RunRecord:
     status = Status(row.status)
-    if status is Status.RUNNING and not _is_alive(row.pid, row.process_started):
+    if status is Status.RUNNING and alive(row.pid, row.process_started) is None:
         status = Status.DIED
     return RunRecord(
         run_id=row.run_id,

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from labelmend_core.files import replacing
+from labelmend_core.run_folder import RunFolder
+from labelmend_core.time_left import TimeLeft
 
-STOP_FILE = "stop"
-PROGRESS_FILE = "progress.json"
 _WRITE_EVERY = 0.5  # seconds between two writes of progress.json
 
 
@@ -37,25 +37,24 @@ class RunProgress:
     """
 
     def __init__(self, folder: Path, show: Callable[[str, int, int, float | None], None] | None = None) -> None:
-        self._folder = folder
+        self._run = RunFolder(folder)
         self._show = show
         self._phase = ""
-        self._started = self._written = 0.0
-        self._first = 0
+        self._written = 0.0
+        self._left = TimeLeft()
 
     def __call__(self, phase: str, done: int, total: int) -> None:
         """Report `done` of `total` steps; raises `Stopped` when the run's folder holds a stop file."""
         now = time.monotonic()
         if phase != self._phase:
-            self._phase, self._started, self._first, self._written = phase, now, done, 0.0
-        steps = done - self._first
-        eta = (now - self._started) / steps * (total - done) if steps > 0 else None
+            self._phase, self._left, self._written = phase, TimeLeft(), 0.0
+        eta = self._left(done, total)
         if now - self._written >= _WRITE_EVERY or done >= total:
             self._written = now
             record = {"phase": phase, "done": done, "total": total, "eta_seconds": eta}
-            with replacing(self._folder / PROGRESS_FILE) as temporary:
+            with replacing(self._run.progress) as temporary:
                 temporary.write_text(json.dumps(record), encoding="utf-8")
-            if (self._folder / STOP_FILE).exists():
+            if self._run.stop.exists():
                 raise Stopped(f"stopped in {phase} after {done} of {total}")
         if self._show is not None:
             self._show(phase, done, total, eta)

@@ -1,6 +1,5 @@
 """Images as tensors for training: decoded once, and one bad image never stops a run."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from labelmend_core.cores import cores
 from labelmend_core.errors import ImageError
 from labelmend_datasets.images.decode import decode_image
 from labelmend_datasets.images.pixel_cache import PixelCache
@@ -87,7 +87,7 @@ class ImageTensors(torch.utils.data.Dataset[torch.Tensor]):
             WorkspaceError: the disk is full.
         """
         indices = list(indices)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             for start in range(0, len(indices), _AT_ONCE):
                 block = indices[start : start + _AT_ONCE]
                 for _ in pool.map(self._keep, block):

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import psutil
 import pytest
 
 from labelmend_app.cli import app
@@ -48,4 +49,20 @@ def test_progress_is_noted_for_the_screens_and_handed_on(workspace) -> None:
     progress = jobs.progress(beside.folder_of(workspace))
     assert progress is not None
     assert progress.share == pytest.approx(1 / 3)
+    assert beside.address(workspace) is None
+
+
+def test_an_open_app_is_found_after_the_clock_was_set(workspace, monkeypatch) -> None:
+    beside.folder_of(workspace).mkdir()
+    beside.note_address(workspace, "http://127.0.0.1:5151")
+    created, booted = psutil.Process().create_time(), psutil.boot_time()
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: created + 3600)
+    monkeypatch.setattr(psutil, "boot_time", lambda: booted + 3600)
+    assert beside.address(workspace) == "http://127.0.0.1:5151"
+
+
+@pytest.mark.parametrize("note", ["[]", "{", '{"pid": "1", "process_started": 0, "address": ""}', '{"pid": 1}'])
+def test_a_damaged_note_of_the_app_is_no_app(workspace, note) -> None:
+    beside.folder_of(workspace).mkdir()
+    (beside.folder_of(workspace) / "app.json").write_text(note, encoding="utf-8")
     assert beside.address(workspace) is None

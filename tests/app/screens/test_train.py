@@ -141,13 +141,13 @@ def test_the_form_offers_every_head():
 def test_a_running_training_is_shown_and_asked_to_stop(open_screen, workspace, make_run, charts):
     run_id = make_run(status=Status.RUNNING)
     folder = workspace.run_folder(run_id)
-    record = {"phase": "training", "done": 30, "total": 120, "eta_seconds": 75.2, "epoch": 1, "epochs": 4}
+    record = {"phase": "training", "done": 30, "total": 120, "eta_seconds": 75.2}
     (folder / "progress.json").write_text(json.dumps(record))
     page = open_screen("train")
     progress = page.get("progress")[0].proto
     assert (progress.value, progress.text) == (
         25,
-        "training: 30 of 120 steps (25%), epoch 2 of 4, about 1 min 15 s left",
+        "training: 30 of 120 steps (25%), about 1 min 15 s left",
     )
     assert charts(page)[0]["layout"]["title"]["text"] == "Training loss"
     assert not [b for b in page.button if b.label == "Start training"]

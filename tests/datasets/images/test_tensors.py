@@ -1,7 +1,9 @@
 """Images as tensors: whole, decoded once, and one bad image never stops a run."""
 
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from labelmend_core.errors import WorkspaceError
-from labelmend_datasets.images import ImageTensors
+from labelmend_datasets.images import ImageTensors, tensors
 
 SIZE = 32
 
@@ -154,3 +156,18 @@ def test_showing_thumbnails_takes_no_torch():
     )
 
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_no_more_threads_decode_than_there_are_cores_for_them(photos, monkeypatch):
+    counts = []
+
+    class Counted(ThreadPoolExecutor):
+        def __init__(self, threads):
+            counts.append(threads)
+            super().__init__(threads)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5}, raising=False)
+    monkeypatch.setattr(tensors, "ThreadPoolExecutor", Counted)
+    assert list(ImageTensors(photos, SIZE, None).check(range(6))) == [3, 4]
+    assert counts == [2]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelmend_app.benchmarks.detection.baselines import cleanlab_counts, has_cleanlab
-from labelmend_app.benchmarks.detection.kept import KeptRecords
 from labelmend_app.benchmarks.detection.problem import Problem, half
 from labelmend_app.benchmarks.detection.queue import Queue, asked, before_answers, learned
 from labelmend_app.benchmarks.detection.session import MakeSession, Session
+from labelmend_app.benchmarks.kept import DETECTION, KeptRecords
 from labelmend_core.types import PRESENT, IntArray, Kind
 
 ANSWERS = (0, 200, 300)  # half of them of each kind
@@ -144,7 +144,7 @@ def counts(problems: Sequence[Problem], make: MakeSession, show: Show, sessions:
         sessions: how many.
         keep: a file that keeps every session, so that a stopped benchmark goes on; None keeps nothing.
     """
-    kept = KeptRecords(keep)
+    kept = KeptRecords(keep, DETECTION)
     found: list[Count] = []
     for number in range(sessions):
         problem = problems[number % len(problems)]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from labelmend_app.benchmarks.arena import Arena, compete
 from labelmend_app.benchmarks.detection.baselines import has_cleanlab, self_confidence
-from labelmend_app.benchmarks.detection.kept import KeptRecords
 from labelmend_app.benchmarks.detection.problem import Problem
 from labelmend_app.benchmarks.detection.queue import before_answers, retrained
 from labelmend_app.benchmarks.detection.session import MakeSession, Session
+from labelmend_app.benchmarks.kept import DETECTION, KeptRecords
 from labelmend_core.training import RunSettings
 from labelmend_core.types import ABSENT, PRESENT, IntArray, Kind, LabelMatrix
 
@@ -77,7 +77,7 @@ def run(
         checkpoints: numbers of answers, the first is 0.
         every: answers after which the queue is ranked again.
     """
-    kept = KeptRecords(keep)
+    kept = KeptRecords(keep, DETECTION)
     orders = [RERANKED, FIXED, *([CLEANLAB] if has_cleanlab() else []), RANDOM]
     done = 0
     for problem in problems:

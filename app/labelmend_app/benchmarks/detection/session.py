@@ -13,19 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from labelmend_app.benchmarks.detection.kept import TRAINING, code_of
 from labelmend_app.benchmarks.detection.problem import Problem
+from labelmend_app.benchmarks.kept import TRAINING, code_of
 from labelmend_core.detection import labels_of_run
 from labelmend_core.ledger import Status
 from labelmend_core.models.backbone import RANDOM
-from labelmend_core.run_folder import RunFolder
+from labelmend_core.run_folder import PROGRESS_FILE, RunFolder
 from labelmend_core.training import Progress, RunSettings, TrainingData, train
 from labelmend_core.training.features import DONE_FILE, FEATURES_FILE
 from labelmend_core.types import PRESENT, AnnotatedDataset, Decision, Dynamics, IntArray, LabelMatrix, Verdict
 from labelmend_core.workspace import Workspace
 
 REVIEWER = "simulated reviewer"
-_NOT_KEPT = shutil.ignore_patterns("embeddings.npy", "state.safetensors", "progress.json")
+_NOT_KEPT = shutil.ignore_patterns("embeddings.npy", "state.safetensors", PROGRESS_FILE)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ def measure(folder: Path, data: Path | None, suggestions: int, presses: int, sho
         show: told what is done.
     """
     with TemporaryDirectory(dir=folder) as made:
-        show(f"making {suggestions:,} suggestions", 0, 2 * presses)
+        show(f"making {suggestions:,} suggestions", 0, 0)
         images, names = pictures(data, Path(made))
         workspace = make_workspace(Path(made), images, names, suggestions)
         workspace.close()

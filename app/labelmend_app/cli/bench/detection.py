@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from labelmend_app.cli._common import Bar, JsonOption, progress_bar
+from labelmend_app.cli._timed import Timed
 from labelmend_app.cli.bench._network import (
     ArgumentsOption,
     BackboneOption,
@@ -22,7 +23,6 @@ from labelmend_app.cli.bench._network import (
     WeightsOption,
     network_options,
 )
-from labelmend_app.cli.bench._timed import Timed
 from labelmend_app.run_options import DEFAULTS, run_settings
 from labelmend_core.errors import InputError
 

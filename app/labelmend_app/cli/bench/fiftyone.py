@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from labelmend_app.cli._common import JsonOption, progress_bar
-from labelmend_app.cli.bench._timed import Timed
+from labelmend_app.cli._timed import Timed
 
 _KEYS = ("push_seconds", "repush_seconds", "pull_seconds", "decisions_sent", "decisions_kept")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelmend_app.cli._common import JsonOption, progress_bar
+from labelmend_app.cli._timed import Timed
 from labelmend_app.cli.bench._network import (
     ArgumentsOption,
     BackboneOption,
@@ -20,7 +21,6 @@ from labelmend_app.cli.bench._network import (
     WeightsOption,
     network_options,
 )
-from labelmend_app.cli.bench._timed import Timed
 from labelmend_app.run_options import DEFAULTS, run_settings
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from labelmend_app.cli._common import JsonOption, progress_bar
-from labelmend_app.cli.bench._timed import Timed
+from labelmend_app.cli._timed import Timed
 
 if TYPE_CHECKING:
     from labelmend_app.benchmarks.review import Figures

@@ -10,9 +10,9 @@ import numpy as np
 import typer
 
 from labelmend_app.cli._common import JsonOption, progress_bar
+from labelmend_app.cli._timed import Timed
 from labelmend_app.cli._values import pairs, plain
 from labelmend_app.cli.bench._network import ArgumentsOption, BackboneOption, KeepOption
-from labelmend_app.cli.bench._timed import Timed
 from labelmend_core.errors import InputError
 
 _WORDS = {

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from labelmend_app.cli._common import JsonOption, progress_bar
-from labelmend_app.cli.bench._timed import Timed
+from labelmend_app.cli._timed import Timed
 
 
 def add_to(group: typer.Typer) -> None:

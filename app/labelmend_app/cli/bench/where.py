@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from labelmend_app.cli._common import JsonOption, WorkspaceOption, opened, progress_bar
-from labelmend_app.cli.bench._timed import Timed
+from labelmend_app.cli._timed import Timed
 from labelmend_core.errors import InputError
 
 

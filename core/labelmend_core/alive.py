@@ -1,0 +1,28 @@
+"""Whether a process that was written down is still there: its number alone does not say, the system gives it again."""
+
+import psutil
+
+_SAME_START_SECONDS = 2.0  # the boot time is known to the second only
+
+
+def started(process: psutil.Process) -> float:
+    """Return when a process started, in seconds after boot: unlike the time of day, no set clock moves it."""
+    return process.create_time() - psutil.boot_time()
+
+
+def alive(pid: int, process_started: float) -> psutil.Process | None:
+    """Return a process that still works, None when it is gone.
+
+    Gone are also a process of the same number that started at another time, a dead one that nobody waited for, and one
+    that we may not look at: it is somebody else's.
+
+    Args:
+        pid: its number.
+        process_started: what `started` said of it.
+    """
+    try:
+        process = psutil.Process(pid)
+        same = abs(started(process) - process_started) < _SAME_START_SECONDS
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
