@@ -229,3 +229,11 @@ def test_a_record_that_another_process_is_writing_is_no_job_yet(workspace):
         temporary.write_text("[]", encoding="utf-8")
     with pytest.raises(InputError, match=r"20261122-020143\.json"):
         jobs.latest(workspace.folder)
+
+
+def test_a_record_that_is_removed_while_it_is_read_is_no_job(workspace):
+    folder = workspace.folder / "jobs"
+    folder.mkdir()
+    (folder / "20261122-020143.json").symlink_to(folder / "removed")  # listed, but there is nothing to read
+    assert jobs.newest(workspace.folder, 5) == []
+    assert jobs.latest(workspace.folder) is None
