@@ -111,6 +111,11 @@ def test_a_stopped_training_is_resumed_and_one_that_is_ended_can_be_too(workspac
     assert workspace.runs.get(run_id).status is Status.DIED
     assert jobs.failed(killed, workspace.runs.get(run_id))
 
+    jobs.start(workspace, ["--resume", run_id])
+    jobs.request_stop(workspace, run_id)  # while the process still loads
+    assert ended(workspace).exit_code == 0
+    assert workspace.runs.get(run_id).status is Status.STOPPED
+
 
 def test_wrong_input_is_told_in_the_one_sentence_of_the_command_line(workspace):
     jobs.start(workspace, ["--run", "20200101-gone"], command="suggest")

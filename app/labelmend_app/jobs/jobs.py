@@ -27,6 +27,8 @@ from labelmend_core.workspace import Workspace
 
 Command = Literal["train", "suggest", "retrain", "fiftyone app", "fiftyone push", "fiftyone pull"]
 
+JOB_VARIABLE = "LABELMEND_JOB"  # set in the environment of what is started here
+
 RESUMABLE = (Status.STOPPED, Status.DIED, Status.FAILED)
 
 _SAME_START_SECONDS = 2.0  # the boot time is known to the second only
@@ -142,7 +144,7 @@ def launch(workspace: Workspace, folder: Path, command: Command, arguments: Sequ
         *arguments,
     ]
     # Unbuffered, so that the log is live; wide, so that an error stays on one line.
-    environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "400", "NO_COLOR": "1"}
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "400", "NO_COLOR": "1", JOB_VARIABLE: "1"}
     with explained(log), log.open("wb") as output:
         process = subprocess.Popen(
             line,
@@ -239,7 +241,10 @@ def _started(process: psutil.Process) -> float:
 
 
 def _forget_stop(workspace: Workspace, arguments: Sequence[str]) -> None:
-    """Take back the stop that ended the run before, or it would end the resumed one too."""
+    """Take back the stop that ended the run before, or it would end the resumed one too.
+
+    Here and not in the process, which would take back one that is asked for while it loads.
+    """
     if "--resume" in arguments[:-1]:
         run_id = arguments[list(arguments).index("--resume") + 1]
         with suppress(InputError):  # a run that is gone: the job itself says so
