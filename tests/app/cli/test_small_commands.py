@@ -1,5 +1,7 @@
 """noise, find, report, and what every command must have."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,3 +135,28 @@ def test_export_makes_a_folder_to_train_on_elsewhere(imported, scenes) -> None:
     assert (table.to_numpy() == scenes.given.dense()).all()
     assert all((folder / "train" / name).is_file() for name in table.index)
     assert imported("export", "--training-folder", folder).code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--training-folder", "full"], "holds something"),
+        (["--training-folder", "new/out"], "Expected --training-folder beside or in new/out"),
+        (["--training-folder", "new"], "Expected --training-folder beside or in new/out"),
+        (["--training-folder", "free", "--review-tasks", "5"], "run 'labelmend suggest' first"),
+    ],
+)
+def test_an_export_that_is_refused_writes_nothing(imported, monkeypatch, arguments, words) -> None:
+    (imported.folder / "full").mkdir()
+    (imported.folder / "full" / "thesis.txt").write_text("mine", encoding="utf-8")
+    monkeypatch.chdir(imported.folder)
+    before = _files(imported.folder)
+    refused = imported("export", "new/out", *arguments)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert words in refused.err
+    assert _files(imported.folder) == before
+
+
+def _files(folder: Path) -> list[Path]:
+    """Without those that SQLite keeps beside a database that is open."""
+    return sorted(path for path in folder.rglob("*") if not path.name.endswith(("-wal", "-shm")))
