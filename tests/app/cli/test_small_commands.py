@@ -1,5 +1,7 @@
 """noise, find, report, and what every command must have."""
 
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,12 @@ import pandas as pd
 import pytest
 import typer
 
+from labelmend_app.class_counts import class_counts
 from labelmend_app.cli import app
 from labelmend_app.cli._common import FORMAT_HELP
+from labelmend_core.ledger import Status
+from labelmend_core.types import Decision, Verdict
+from labelmend_core.workspace import Workspace
 from labelmend_datasets.formats import FORMATS
 
 TWO_EPOCHS = ("--epochs", "2")
@@ -155,6 +161,25 @@ def test_an_export_that_is_refused_writes_nothing(imported, monkeypatch, argumen
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert words in refused.err
     assert _files(imported.folder) == before
+
+
+def test_status_counts_what_the_overview_does_and_names_the_run_under_review(imported) -> None:
+    assert imported("status", "--json").json["latest_run"] is None
+    suggested = imported("train", "--epochs", "1", "--folds", "2", "--json").json["run"]
+    imported("suggest")
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    with closing(Workspace.open(imported.workspace)) as workspace:
+        newest = workspace.runs.start(mode="probe", loss="bce", labels="given", n_decisions=0, settings={})
+        workspace.runs.finish(newest, Status.STOPPED)
+        verdicts = (Verdict.PRESENT, Verdict.UNSURE, Verdict.SKIP)
+        workspace.ledger.append([Decision("tab-1", i, i, 0, said, "ann", now) for i, said in enumerate(verdicts, 1)])
+        counted = class_counts(workspace)
+    status = imported("status", "--json").json
+    assert (status["decisions"], status["latest_run"]) == (counted.decisions, counted.run_id) == (2, suggested)
+    assert status["newest_run"] == newest
+    text = imported("status").out
+    assert f"the newest {newest} (stopped)" in text
+    assert "2 decisions" in text
 
 
 def _files(folder: Path) -> list[Path]:
