@@ -63,7 +63,7 @@ def serve(
     Raises:
         WorkspaceError: there is no usable workspace in the folder.
         InputError: other machines would reach the server without a token or log-in, there is no such page or address,
-            or no port is free.
+            no port is free, or listening there needs more rights.
     """
     if page not in SCREENS:
         raise InputError(f"Expected page to be one of {', '.join(SCREENS)}, got {page!r}.")
@@ -188,6 +188,11 @@ def _listen(host: str, port: int) -> socket.socket:
             listening.close()
             if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
                 raise InputError(f"Expected host to be an IPv4 address of this machine, got {host!r}.") from error
+            if error.errno == errno.EACCES and os.name != "nt":  # there a port in use may be refused like this
+                raise InputError(
+                    f"Expected a port that may be listened on, but the system refuses {candidate} on {host}; ports "
+                    "below 1024 often need more rights: choose another with --port."
+                ) from error
             continue
         return listening
     raise InputError(f"Expected a free port in {port}…{last} on {host}, found none; choose another with --port.")

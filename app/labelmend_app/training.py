@@ -47,8 +47,14 @@ def train_in(
     return _run(workspace, run_id, settings, show)
 
 
-def resume(workspace: Workspace, run_id: str, *, show: Show | None = None) -> RunRecord:
+def resume(workspace: Workspace, run_id: str, *, show: Show | None = None, forget_stop: bool = True) -> RunRecord:
     """Go on with a stopped, failed or dead run on the labels that it was started with.
+
+    Args:
+        workspace: that the run belongs to.
+        run_id: the run.
+        show: as in `train_in`.
+        forget_stop: take back the stop that ended it; not where this was done already and another may have come since.
 
     Raises:
         InputError: there is no such run, it is done, or it is running.
@@ -59,8 +65,8 @@ def resume(workspace: Workspace, run_id: str, *, show: Show | None = None) -> Ru
     if "backbone" not in record.settings:
         where_from = "imported" if record.mode == "imported" else "recorded of another training loop"
         raise InputError(f"Expected a run of 'labelmend train', but {run_id} was {where_from}")
-    # Forget the stop that ended it before anything that takes long, or a new one would be forgotten too.
-    RunFolder(workspace.run_folder(run_id)).stop.unlink(missing_ok=True)
+    if forget_stop:  # before the run counts as running, when it can be stopped again
+        RunFolder(workspace.run_folder(run_id)).stop.unlink(missing_ok=True)
     from labelmend_core.trackers import require_trackers
     from labelmend_core.training import RunSettings
 

@@ -118,10 +118,13 @@ class RunFolder:
             half = array.astype(np.float16) if array.dtype == np.float32 else array
             write_array(self.path / "dynamics" / f"{field.name}.npy", half)
 
-    def dynamics(self) -> Dynamics:
-        """Return what `write_dynamics` wrote, memory-mapped."""
-        names = [field.name for field in fields(Dynamics)]
-        return Dynamics(**{name: np.load(self.path / "dynamics" / f"{name}.npy", mmap_mode="r") for name in names})
+    def dynamics(self) -> Dynamics | None:
+        """Return what `write_dynamics` wrote, memory-mapped; None where nothing was recorded: of somebody's own p."""
+        paths = {field.name: self.path / "dynamics" / f"{field.name}.npy" for field in fields(Dynamics)}
+        try:
+            return Dynamics(**{name: np.load(path, mmap_mode="r") for name, path in paths.items()})
+        except FileNotFoundError:
+            return None
 
     def write_epoch(self, epoch: int, p: NDArray[np.floating]) -> None:
         """Write p of every cell in one epoch, (N, K) in [0, 1] or NaN, to 1/254: `dynamics/epochs/0000.npy`, ….

@@ -20,10 +20,7 @@ def new_folder(destination: Path) -> Iterator[Path]:
         InputError: `destination` is there already and holds something, which is never overwritten.
         WorkspaceError: the disk is full or the folder cannot be written to.
     """
-    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        raise InputError(
-            f"Expected {destination} to be a new or an empty folder, but it holds something; name another."
-        )
+    require_new(destination)
     with explained(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
@@ -33,3 +30,15 @@ def new_folder(destination: Path) -> Iterator[Path]:
             temporary.replace(destination)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_new(destination: Path) -> None:
+    """Refuse a folder that holds something, also before other files are written that belong to it.
+
+    Raises:
+        InputError: `destination` is there already and holds something.
+    """
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        raise InputError(
+            f"Expected {destination} to be a new or an empty folder, but it holds something; name another."
+        )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labelmend_app.jobs import job_queue, jobs
-from labelmend_core.errors import InputError
+from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.ledger import Status
 from labelmend_core.types import AnnotatedDataset, LabelMatrix
 from labelmend_core.workspace import Workspace
@@ -128,3 +128,30 @@ def test_the_record_of_a_job_that_is_damaged_is_named_and_what_waits_begins_when
     ended.set()
     thread.join()
     assert jobs.latest(workspace.folder).arguments == tuple(GONE)
+
+
+def test_a_damaged_lock_is_named_and_what_waits_begins_when_it_is_gone(workspace):
+    job_queue.add(workspace, GONE, command="suggest")
+    lock = workspace.folder / "jobs" / "lock.db"
+    lock.write_bytes(b"no database " * 400)
+    with pytest.raises(WorkspaceError, match=r"lock\.db as labelmend wrote it, got: .*remove it"):
+        job_queue.start_next(workspace)
+    lock.unlink()
+    assert job_queue.start_next(workspace).arguments == tuple(GONE)
+    wait(lambda: jobs.latest(workspace.folder).exit_code is not None, "its end to be written")
+
+
+@pytest.mark.parametrize("trouble", [WorkspaceError("a damaged lock"), PermissionError("no rights")], ids=str)
+def test_what_keeps_going_survives_what_somebody_can_mend(workspace, monkeypatch, trouble):
+    ended, looks = threading.Event(), []
+
+    def start_next(_: Workspace) -> None:
+        looks.append(trouble)
+        if len(looks) == 1:
+            raise trouble
+        ended.set()
+
+    monkeypatch.setattr(job_queue, "_LOOK_EVERY", 0)
+    monkeypatch.setattr(job_queue, "start_next", start_next)
+    job_queue.keep_going(workspace, ended)
+    assert len(looks) == 2

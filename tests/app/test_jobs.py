@@ -111,6 +111,11 @@ def test_a_stopped_training_is_resumed_and_one_that_is_ended_can_be_too(workspac
     assert workspace.runs.get(run_id).status is Status.DIED
     assert jobs.failed(killed, workspace.runs.get(run_id))
 
+    jobs.start(workspace, ["--resume", run_id])
+    jobs.request_stop(workspace, run_id)  # while the process still loads
+    assert ended(workspace).exit_code == 0
+    assert workspace.runs.get(run_id).status is Status.STOPPED
+
 
 def test_wrong_input_is_told_in_the_one_sentence_of_the_command_line(workspace):
     jobs.start(workspace, ["--run", "20200101-gone"], command="suggest")
@@ -229,3 +234,11 @@ def test_a_record_that_another_process_is_writing_is_no_job_yet(workspace):
         temporary.write_text("[]", encoding="utf-8")
     with pytest.raises(InputError, match=r"20261122-020143\.json"):
         jobs.latest(workspace.folder)
+
+
+def test_a_record_that_is_removed_while_it_is_read_is_no_job(workspace):
+    folder = workspace.folder / "jobs"
+    folder.mkdir()
+    (folder / "20261122-020143.json").symlink_to(folder / "removed")  # listed, but there is nothing to read
+    assert jobs.newest(workspace.folder, 5) == []
+    assert jobs.latest(workspace.folder) is None

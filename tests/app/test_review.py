@@ -115,7 +115,16 @@ def test_the_address_opens_a_queue(suggested: Workspace) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    [{}, {"class": "99"}, {"class": "-1"}, {"class": "²"}, {"class": "<script>"}, {"kind": "both"}, {"class": ""}],
+    [
+        {},
+        {"class": "99"},
+        {"class": "-1"},
+        {"class": "²"},
+        {"class": "<script>"},
+        {"kind": "both"},
+        {"class": ""},
+        {"class": "1" * 5000},
+    ],
 )
 def test_an_address_that_names_nothing_shows_all_classes(suggested: Workspace, address: dict[str, str]) -> None:
     test = screen(suggested, **address)

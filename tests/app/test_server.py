@@ -1,6 +1,8 @@
 """The server as a whole: whom it answers, what a browser may load, how it starts and ends."""
 
+import errno
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,22 @@ def test_only_known_screens_are_served(tmp_path: Path) -> None:
 def test_a_host_that_is_not_of_this_machine_is_named(server: Server) -> None:
     with pytest.raises(InputError, match=r"Expected host to be an IPv4 address of this machine, got '203.0.113.9'"):
         serve(server.workspace.folder, open_browser=False, host="203.0.113.9", token=True)
+
+
+def test_a_port_that_needs_more_rights_is_named_and_no_other_is_tried(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    class Refused(socket.socket):
+        def bind(self, address: tuple[str, int]) -> None:  # as the system does to an ordinary user
+            tried.append(address[1])
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket, "socket", Refused)
+    with pytest.raises(InputError, match=r"the system refuses 80 on 127\.0\.0\.1; .*--port"):
+        serve(server.workspace.folder, open_browser=False, port=80)
+    assert tried == [80]
 
 
 OTHERS = [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec_Fetch_Site": "cross-site"}]

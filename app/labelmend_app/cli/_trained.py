@@ -57,8 +57,8 @@ def network_and_images(
 
 
 def _checkpoint_of(folder: Path, run: str | None) -> Path:
-    """Return where the model of a run of the workspace lies, of the newest finished one by default."""
+    """Return where the model of a run of the workspace lies, by default of the newest finished one that has one."""
     from labelmend_core.run_folder import RunFolder
 
     with opened(folder) as project:
-        return RunFolder(project.run_folder(run or newest_run(project))).model
+        return RunFolder(project.run_folder(run or newest_run(project, with_network=True))).model

@@ -7,6 +7,7 @@ import typer
 
 from labelmend_app.cli._common import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption, answer, opened
 from labelmend_core.errors import InputError
+from labelmend_core.files import lies_in
 from labelmend_core.ledger import Policy
 
 
@@ -36,7 +37,7 @@ def export(
 
     Example: `labelmend export corrected`
     """
-    from labelmend_app.elsewhere.review_tasks import write_review_tasks
+    from labelmend_app.elsewhere.review_tasks import open_by_image, write_review_tasks
     from labelmend_app.export import CHANGES_NAME, changes, n_negatives_lost
     from labelmend_app.export import export as write
     from labelmend_datasets.training_folder import write_training_folder
@@ -45,6 +46,11 @@ def export(
         raise InputError(f"Expected --policy {', '.join(Policy)}, got {policy!r}")
     folder = destination or workspace / "exports" / "corrected"
     with opened(workspace) as project:
+        # All that may be refused, before anything is written.
+        if training_folder is not None:
+            _require_beside(training_folder, folder)
+        if review_tasks:
+            open_by_image(project, review_tasks)
         changed = changes(project, Policy(policy))
         name = format_name or project.settings.format
         lost = n_negatives_lost(project, changed, name)
@@ -70,3 +76,11 @@ def export(
         layout = "a folder a class, and" if by_class else "images, and"
         text += f"\nTo train on elsewhere: {training_folder} holds {layout} metadata.csv with 1, 0 and -1."
     answer(text, record, as_json)
+
+
+def _require_beside(training_folder: Path, exported: Path) -> None:
+    from labelmend_datasets.folders import require_new
+
+    require_new(training_folder)
+    if lies_in(exported, training_folder):  # it would hold something once the annotations are written
+        raise InputError(f"Expected --training-folder beside or in {exported}, got {training_folder}; name another.")

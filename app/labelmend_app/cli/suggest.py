@@ -7,6 +7,7 @@ import typer
 from labelmend_app.cli._common import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption, answer, opened
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import Status
+from labelmend_core.run_folder import RunFolder
 from labelmend_core.workspace import Workspace
 
 
@@ -41,13 +42,15 @@ def suggest(
     answer(f"{text}\nNext: labelmend review", record, as_json)
 
 
-def newest_run(workspace: Workspace) -> str:
-    """Return the newest finished run.
+def newest_run(workspace: Workspace, *, with_network: bool = False) -> str:
+    """Return the newest finished run; `with_network` the newest that left one, as imported predictions did not.
 
     Raises:
         InputError: nothing has been trained yet.
     """
     for record in workspace.runs.all():
-        if record.status is Status.DONE:
+        has_what_is_needed = not with_network or RunFolder(workspace.run_folder(record.run_id)).model.is_file()
+        if record.status is Status.DONE and has_what_is_needed:
             return record.run_id
-    raise InputError("Expected a finished run, found none; train one with 'labelmend train'.")
+    what = "a finished run that left a network" if with_network else "a finished run"
+    raise InputError(f"Expected {what}, found none; train one with 'labelmend train'.")

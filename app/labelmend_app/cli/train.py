@@ -17,6 +17,7 @@ from labelmend_app.cli._common import (
     progress_bar,
 )
 from labelmend_app.cli._values import pairs, plain
+from labelmend_app.jobs.jobs import JOB_VARIABLE
 from labelmend_app.run_options import DEFAULTS, run_settings
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import RunRecord, Status
@@ -187,7 +188,8 @@ def train(
 
     with opened(workspace) as project, progress_bar() as bar:
         if resume_run is not None:
-            record = resume(project, resume_run, show=bar)
+            # The screen has forgotten the old stop before it started this job, and a new one may have come since.
+            record = resume(project, resume_run, show=bar, forget_stop=JOB_VARIABLE not in os.environ)
         else:
             record = train_in(project, run_settings(base, chosen, where), labels=kinds[labels], show=bar)
         problems = project.catalog.problems()

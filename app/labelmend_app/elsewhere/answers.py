@@ -3,19 +3,18 @@
 from collections.abc import Iterable
 
 from labelmend_core.ledger import standing
-from labelmend_core.types import Decision, Verdict
+from labelmend_core.ledger.strength import strength
+from labelmend_core.types import Decision
 from labelmend_core.workspace import Workspace
 
 Cell = tuple[int, int]
 Standing = tuple[int, Decision]  # how many standing decisions there were up to it, and the decision
-# What counts of several standing decisions on a cell: the last of the strongest.
-_STRENGTH = {Verdict.PRESENT: 3, Verdict.ABSENT: 3, Verdict.UNSURE: 2, Verdict.SKIP: 1}
 
 
 def standing_answers(workspace: Workspace) -> dict[Cell, Standing]:
     """Return what counts of each (image, class) cell that somebody has decided: what settles it, else the last word.
 
-    A present or absent counts before an unsure, an unsure before a skip.
+    A present or absent counts before an unsure, an unsure before a skip: `labelmend_core.ledger.strength`.
     """
     return strongest(standing(workspace.ledger.decisions()))
 
@@ -25,7 +24,7 @@ def strongest(decisions: Iterable[Decision]) -> dict[Cell, Standing]:
     found: dict[Cell, tuple[int, int, Decision]] = {}
     for number, decision in enumerate(decisions, start=1):
         cell = decision.image, decision.class_index
-        strength = 4 if decision.adjudicates else _STRENGTH[decision.verdict]
-        if cell not in found or strength >= found[cell][0]:
-            found[cell] = strength, number, decision
+        own = strength(decision.verdict, adjudicates=decision.adjudicates)
+        if cell not in found or own >= found[cell][0]:
+            found[cell] = own, number, decision
     return {cell: (number, decision) for cell, (_, number, decision) in found.items()}

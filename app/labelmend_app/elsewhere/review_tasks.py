@@ -34,6 +34,23 @@ def write_review_tasks(workspace: Workspace, folder: Path, n_labels: int) -> tup
     Raises:
         InputError: there are no suggestions yet, or none is open.
     """
+    of_image = open_by_image(workspace, n_labels)
+    labels = workspace.corrected_labels()
+    tasks = [_task(workspace, image, some, labels.positives(image).tolist()) for image, some in of_image.items()]
+    text = "[\n " + ",\n ".join(json.dumps(task, ensure_ascii=False) for task in tasks) + "\n]\n"
+    paths = [folder / TASKS_NAME, folder / INTERFACE_NAME]
+    with replacing(paths[0]) as file, replacing(paths[1]) as interface:
+        file.write_text(text, encoding="utf-8", errors="replace")
+        interface.write_text(_interface(workspace.dataset.class_names), encoding="utf-8", errors="replace")
+    return paths, len(tasks)
+
+
+def open_by_image(workspace: Workspace, n_labels: int) -> dict[int, list[Suggestion]]:
+    """Return the `n_labels` likeliest open suggestions of both kinds by image: what tasks are written of.
+
+    Raises:
+        InputError: there are no suggestions yet, or none is open.
+    """
     run_id = workspace.queue.latest_run()
     if run_id is None:
         raise InputError("Expected suggestions to write as tasks, found none; run 'labelmend suggest' first.")
@@ -44,14 +61,7 @@ def write_review_tasks(workspace: Workspace, folder: Path, n_labels: int) -> tup
         of_image.setdefault(one.image, []).append(one)
     if not of_image:
         raise InputError("Expected open suggestions to write as tasks, but all are answered; run 'labelmend retrain'.")
-    labels = workspace.corrected_labels()
-    tasks = [_task(workspace, image, some, labels.positives(image).tolist()) for image, some in of_image.items()]
-    text = "[\n " + ",\n ".join(json.dumps(task, ensure_ascii=False) for task in tasks) + "\n]\n"
-    paths = [folder / TASKS_NAME, folder / INTERFACE_NAME]
-    with replacing(paths[0]) as file, replacing(paths[1]) as interface:
-        file.write_text(text, encoding="utf-8", errors="replace")
-        interface.write_text(_interface(workspace.dataset.class_names), encoding="utf-8", errors="replace")
-    return paths, len(tasks)
+    return of_image
 
 
 def _task(workspace: Workspace, image: int, suggestions: Sequence[Suggestion], present: Sequence[int]) -> object:

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pandas as pd
 
-from labelmend_app.review.selected import answered
 from labelmend_core.errors import InputError
 from labelmend_core.types import BULK_CLIENT, Decision, Verdict
 from labelmend_core.workspace import Workspace
@@ -56,10 +55,6 @@ def decide_all(
     if len(classes) != 1:
         raise InputError(f"Expected a bulk decision on one class, got {len(classes)}; choose one class.")
     images = cells["image_index"].to_numpy()
-    known = bool(workspace.ledger.acknowledged(client))
-    meanwhile = 0 if anew or known else int(answered(workspace, cells).sum())
-    if meanwhile:
-        raise InputError(f"Expected cells without an answer, but {meanwhile:,} got one meanwhile; look at them again.")
     ids = workspace.cells.suggestion_ids(run_id, classes[0], images)
     now = datetime.now(UTC)
     return workspace.ledger.append(
@@ -75,7 +70,8 @@ def decide_all(
                 suggestion_id=ids.get(image),
             )
             for seq, image in enumerate(images.tolist(), start=1)
-        ]
+        ],
+        unanswered=not anew,
     )
 
 

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from labelmend_app.review.selected import look
 from labelmend_core.detection import Outlook
 from labelmend_core.ledger.cells import Places
+from labelmend_core.ledger.strength import last_of_strongest
 from labelmend_core.types import PRESENT, IntArray, Kind, Verdict
 from labelmend_core.workspace import Workspace
 
 _IMAGES = 2**32
 _KINDS = [Kind.MISSING.value, Kind.SPURIOUS.value]
-# What counts of several standing decisions on a cell: the last of the strongest.
-_STRENGTH = {Verdict.PRESENT.value: 3, Verdict.ABSENT.value: 3, Verdict.UNSURE.value: 2, Verdict.SKIP.value: 1}
 
 
 class State(StrEnum):
@@ -119,9 +118,7 @@ class Known:
     @cached_property
     def _last(self) -> tuple[IntArray, NDArray[np.str_]]:
         """What counts of each cell that somebody has decided: its key, rising, and the verdict."""
-        rows = self.decided.assign(strength=self.decided["verdict"].map(_STRENGTH))
-        rows = rows.sort_values(["strength", "decision_id"], kind="stable")
-        rows = rows.drop_duplicates(["image_index", "class_index"], keep="last")
+        rows = last_of_strongest(self.decided)
         found = keys(rows["image_index"].to_numpy(np.int64), rows["class_index"].to_numpy(np.int64))
         order = np.argsort(found)
         return found[order], rows["verdict"].to_numpy(str)[order]

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labelmend_app.explore.cells import Known, State, keys
+from labelmend_app.whole_number import whole_number
 from labelmend_core.types import PRESENT, Kind
 
 CLASS, KIND, LEAST, MOST, STATES, BY, FILE, GIVEN = "class", "kind", "least", "most", "decision", "by", "file", "given"
@@ -98,17 +99,6 @@ def filtered(known: Known, asked: Filter) -> pd.DataFrame:
     if asked.given is not None:
         within &= (known.workspace.dataset.given_labels.column(asked.given) == PRESENT)[images]
     return cells[within]
-
-
-def whole_number(text: str | None, most: int) -> int | None:
-    """Return the number from 0 to `most` that a text of an address is, None where it is none.
-
-    Example:
-        >>> whole_number("7", 9), whole_number("10", 9), whole_number("-1", 9), whole_number("٣", 9)
-        (7, None, None, None)
-    """
-    valid = text is not None and text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= most
-    return int(text) if valid and text is not None else None
 
 
 def _named(known: Known, part: str) -> NDArray[np.bool_]:

@@ -80,9 +80,8 @@ def learning_points(known: Known, class_index: int | None, *, suggested: bool) -
     Source: Swayamdipta et al. 2020, arXiv 2009.10795, section 2; here p of the class and not of the label, so that
     missing labels lie on the right and spurious ones on the left.
     """
-    try:
-        dynamics = RunFolder(known.workspace.run_folder(known.run_id)).dynamics()
-    except FileNotFoundError:
+    dynamics = RunFolder(known.workspace.run_folder(known.run_id)).dynamics()
+    if dynamics is None:
         return None
     images, classes = _cells(known, class_index, suggested)
     x = dynamics.mean[images, classes].astype(np.float32)

@@ -16,6 +16,7 @@ from typing import Literal
 import psutil
 
 from labelmend_app.jobs import jobs
+from labelmend_app.jobs.lock import one_at_a_time
 from labelmend_core.alive import alive, started
 from labelmend_core.errors import WorkspaceError
 from labelmend_core.files import replacing
@@ -41,7 +42,7 @@ def start(workspace: Workspace, action: Action, arguments: Sequence[str] = ()) -
     Raises:
         WorkspaceError: the same is going on already, or the workspace cannot be written to.
     """
-    with jobs.one_at_a_time(workspace):
+    with one_at_a_time(workspace):
         going = busy(workspace, action)
         if going is not None:
             raise WorkspaceError("Expected one process to talk to FiftyOne, but one does already; wait until it ends.")

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from labelmend_app.jobs.jobs import Command, Job, launch, newest, one_at_a_time, running
-from labelmend_core.errors import InputError, WorkspaceError
+from labelmend_app.jobs.jobs import Command, Job, launch, newest, running
+from labelmend_app.jobs.lock import one_at_a_time
+from labelmend_core.errors import InputError, LabelmendError
 from labelmend_core.files import replacing
 from labelmend_core.workspace import Workspace
 
@@ -81,7 +82,8 @@ def start_next(workspace: Workspace) -> Job | None:
 def keep_going(workspace: Workspace, ended: threading.Event) -> None:
     """Start what waits until `ended` is set: what a server does, so that no page needs to be open."""
     while not ended.wait(_LOOK_EVERY):
-        with suppress(WorkspaceError, InputError):  # a full disk: the pages tell, and it is tried again
+        # A damaged file, a full disk, no rights: the pages tell, and it works again when somebody has mended it.
+        with suppress(LabelmendError, OSError):
             start_next(workspace)
 
 

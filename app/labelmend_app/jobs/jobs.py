@@ -7,12 +7,11 @@ server, sees the same.
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Literal
 
 import psutil
 
+from labelmend_app.jobs.lock import one_at_a_time
 from labelmend_core.alive import alive, started
 from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.files import explained, replacing
@@ -28,6 +28,8 @@ from labelmend_core.run_folder import PROGRESS_FILE, RunFolder
 from labelmend_core.workspace import Workspace
 
 Command = Literal["train", "suggest", "retrain", "fiftyone app", "fiftyone push", "fiftyone pull"]
+
+JOB_VARIABLE = "LABELMEND_JOB"  # set in the environment of what is started here
 
 RESUMABLE = (Status.STOPPED, Status.DIED, Status.FAILED)
 
@@ -132,7 +134,7 @@ def launch(workspace: Workspace, folder: Path, command: Command, arguments: Sequ
         *arguments,
     ]
     # Unbuffered, so that the log is live; wide, so that an error stays on one line.
-    environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "400", "NO_COLOR": "1"}
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "400", "NO_COLOR": "1", JOB_VARIABLE: "1"}
     with explained(log), log.open("wb") as output:
         process = subprocess.Popen(
             line,
@@ -153,7 +155,8 @@ def launch(workspace: Workspace, folder: Path, command: Command, arguments: Sequ
 def newest(folder: Path, n: int) -> list[Job]:
     """Return the `n` jobs that were started last in the workspace at `folder`, the last one first."""
     # Path.glob takes hidden files, too: the ones that somebody is writing at this moment.
-    return [_read(path) for path in sorted((folder / "jobs").glob("[!.]*.json"), reverse=True)[:n]]
+    paths = sorted((folder / "jobs").glob("[!.]*.json"), reverse=True)[:n]
+    return [job for path in paths if (job := _read(path)) is not None]
 
 
 def latest(folder: Path) -> Job | None:
@@ -224,7 +227,10 @@ def failed(job: Job, run: RunRecord | None) -> bool:
 
 
 def _forget_stop(workspace: Workspace, arguments: Sequence[str]) -> None:
-    """Take back the stop that ended the run before, or it would end the resumed one too."""
+    """Take back the stop that ended the run before, or it would end the resumed one too.
+
+    Here and not in the process, which would take back one that is asked for while it loads.
+    """
     if "--resume" in arguments[:-1]:
         run_id = arguments[list(arguments).index("--resume") + 1]
         with suppress(InputError):  # a run that is gone: the job itself says so
@@ -247,7 +253,8 @@ def _write(job: Job) -> None:
         temporary.write_text(json.dumps(values), encoding="utf-8")
 
 
-def _read(path: Path) -> Job:
+def _read(path: Path) -> Job | None:
+    """Return a job by its record, None when somebody has removed it since it was listed."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         ended = values.pop("ended_at")
@@ -261,26 +268,7 @@ def _read(path: Path) -> Job:
                 "ended_at": None if ended is None else datetime.fromisoformat(ended),
             }
         )
+    except FileNotFoundError:
+        return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"Expected {path} as labelmend wrote it, got: {error}; remove it to go on.") from error
-
-
-@contextmanager
-def one_at_a_time(workspace: Workspace) -> Iterator[Path]:
-    """Hold a lock between processes and give the folder of the jobs.
-
-    SQLite's lock is there on every system and falls with the process that holds it.
-    """
-    folder = workspace.folder / "jobs"
-    with explained(folder):
-        folder.mkdir(exist_ok=True)
-    lock = folder / "lock.db"
-    with ExitStack() as stack:
-        try:
-            connection = stack.enter_context(closing(sqlite3.connect(lock, timeout=30, isolation_level=None)))
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise WorkspaceError(
-                f"Expected to be able to lock {lock}, got: {error}; is the folder writable?"
-            ) from error
-        yield folder

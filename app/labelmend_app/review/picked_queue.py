@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from labelmend_app.number_words import count
 from labelmend_app.review.queue import is_open, place_of
 from labelmend_app.review.selected import selected_queues
+from labelmend_app.whole_number import whole_number
 from labelmend_core.detection import Outlook, learn, outlook
 from labelmend_core.detection.learning import Learned, likeliest
 from labelmend_core.ledger import AuditCell, Second
@@ -240,6 +241,4 @@ def _frame(rows: Mapping[tuple[int, Kind], list[float]]) -> pd.DataFrame:
 
 
 def _number(parameters: Mapping[str, str], name: str, low: int, high: int) -> int | None:
-    text = parameters.get(name, "")
-    valid = text.isascii() and text.isdigit() and len(text) <= 16 and low <= int(text) <= high
-    return int(text) if valid else None
+    return whole_number(parameters.get(name), high, least=low)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from labelmend_app.whole_number import whole_number
 from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.types import Kind
 
@@ -55,9 +56,10 @@ def integer(query: Mapping[str, str], name: str, low: int, high: int, default: i
     text = query.get(name)
     if text is None and default is not None:
         return default
-    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 16 or not low <= int(text) <= high:
+    number = whole_number(text, high, least=low)
+    if number is None:
         raise RequestError(400, f"Expected {name} to be a whole number in {low}…{high}, got {(text or '')[:40]!r}.")
-    return int(text)
+    return number
 
 
 def kind_of(query: Mapping[str, str]) -> Kind:

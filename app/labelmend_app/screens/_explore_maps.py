@@ -9,12 +9,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from labelmend_app.explore.cells import Known, keys
-from labelmend_app.explore.filters import CLASS, whole_number
+from labelmend_app.explore.filters import CLASS
 from labelmend_app.explore.maps import MOST_DRAWN, Points, feature_points, learning_points
 from labelmend_app.review.picked_queue import SELECTION
 from labelmend_app.screens import _charts
 from labelmend_app.screens._explore_points import by_decision, by_given, by_p
 from labelmend_app.screens._explore_result import first_page, keep, result, selection_in_address
+from labelmend_app.whole_number import whole_number
 from labelmend_core.errors import InputError
 
 CELLS, COLOUR = "cells", "colour"  # in the address

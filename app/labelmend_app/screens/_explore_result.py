@@ -8,12 +8,12 @@ import streamlit as st
 
 from labelmend_app.components.picture_wall import Picture, picture_wall
 from labelmend_app.explore.cells import Known, State
-from labelmend_app.explore.filters import whole_number
 from labelmend_app.number_words import count
 from labelmend_app.review.api import workspace_key
 from labelmend_app.review.picked_queue import SELECTION, Pick
 from labelmend_app.screens import _charts
 from labelmend_app.screens._explore_bulk import bulk
+from labelmend_app.whole_number import whole_number
 from labelmend_core.selections import CELL, MOST_CELLS
 from labelmend_core.types import Kind
 

@@ -8,6 +8,7 @@ import streamlit as st
 from labelmend_app.components.review_grid import ReviewQueue
 from labelmend_app.review.picked_queue import PickedQueue
 from labelmend_app.review.standing import tallies
+from labelmend_app.whole_number import whole_number
 from labelmend_core.types import Kind
 from labelmend_core.workspace import Workspace
 
@@ -54,8 +55,8 @@ def read_choice(queues: list[ReviewQueue], suggested: Collection[int] = ()) -> C
     kind = Kind(named) if named in tuple(Kind) else _first_open_kind(queues)
     text = st.query_params.get(CLASS_PARAMETER, "")
     known = {queue.class_index for queue in queues} | set(suggested)
-    class_index = int(text) if text.isascii() and text.isdigit() and int(text) in known else None
-    return Choice(kind, class_index)
+    class_index = whole_number(text, max(known, default=-1))
+    return Choice(kind, class_index if class_index in known else None)
 
 
 def following(queues: list[ReviewQueue], choice: Choice) -> ReviewQueue | None:

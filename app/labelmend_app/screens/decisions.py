@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from labelmend_app.decision_list import CSV_NAME, csv_file
+from labelmend_app.whole_number import whole_number
 from labelmend_core.ledger.trail import Wanted
 from labelmend_core.types import Verdict
 from labelmend_core.workspace import Workspace
@@ -53,10 +54,9 @@ def render(workspace: Workspace) -> None:
 def read_wanted(workspace: Workspace) -> Wanted:
     """Return what the address asks for; what it names wrongly is as good as not named."""
     value = {name: st.query_params.get(name, "") for name in FILTERS}
-    k, verdict = value["class"], value["verdict"]
-    known = k.isascii() and k.isdigit() and len(k) < 10 and int(k) < len(workspace.dataset.class_names)
+    verdict = value["verdict"]
     return Wanted(
-        class_index=int(k) if known else None,
+        class_index=whole_number(value["class"], len(workspace.dataset.class_names) - 1),
         reviewer=value["by"],
         verdict=Verdict(verdict) if verdict in tuple(Verdict) else None,
         run_id=value["run"],
@@ -132,9 +132,8 @@ def _forget() -> None:
 
 
 def _page(n: int) -> int:
-    text = st.query_params.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1
-    return min(max(number, 1), max(-(-n // PAGE_SIZE), 1)) - 1
+    pages = max(-(-n // PAGE_SIZE), 1)
+    return min(whole_number(st.query_params.get("page"), 2**53, least=1) or 1, pages) - 1
 
 
 def _pager(page: int, n: int) -> None:

@@ -11,6 +11,7 @@ from labelmend_app.safe_csv import safe_csv
 from labelmend_app.screens import _charts, _lab_figure, _lab_settings, _runs
 from labelmend_app.screens._lab_curves import Curve, View, table
 from labelmend_app.screens._lab_figure import Measured
+from labelmend_app.whole_number import whole_number
 from labelmend_core.errors import InputError
 from labelmend_core.workspace import Workspace
 
@@ -177,8 +178,8 @@ def _run(workspace: Workspace) -> Measured | None:
 
 
 def _chosen_epoch(run: Measured) -> int:
-    wanted = st.query_params.get("measured_epoch", "")
-    return int(wanted) if wanted.isdecimal() and int(wanted) in run.epochs else run.epoch
+    wanted = whole_number(st.query_params.get("measured_epoch"), run.epochs[-1])
+    return wanted if wanted in run.epochs else run.epoch
 
 
 def _stop_at(epoch: int, run: Measured) -> None:

@@ -14,7 +14,7 @@ from labelmend_core.detection.remaining import MOST_CELLS, draw_for_run
 from labelmend_core.ledger import replay, standing
 from labelmend_core.ledger.queue import COLUMNS
 from labelmend_core.run_folder import OUT_OF_SAMPLE, RunFolder
-from labelmend_core.types import Dynamics, LabelMatrix, Verdict
+from labelmend_core.types import Dynamics, IntArray, LabelMatrix, Verdict
 from labelmend_core.workspace import Workspace
 
 # Every image is compared with every other: a minute at 20,000 images, hours at a million.
@@ -108,30 +108,36 @@ def _without(cells: pd.DataFrame, answered: NDArray[np.bool_]) -> pd.DataFrame:
 
 
 def _reasons(
-    cells: pd.DataFrame, labels: LabelMatrix, pred_probs: NDArray[np.floating], dynamics: Dynamics, source: str
+    cells: pd.DataFrame, labels: LabelMatrix, pred_probs: NDArray[np.floating], dynamics: Dynamics | None, source: str
 ) -> list[dict[str, Any]]:
     rows, columns = cells["image_index"].to_numpy(), cells["class_index"].to_numpy()
     given = labels.values(rows, columns)
-    flip = dynamics.flip_epoch[rows, columns]
     names = [name for name in NAMES if name in cells]
     added = cells[names].to_numpy().round(2).tolist()
+    recorded = [{}] * len(cells) if dynamics is None else _recorded(dynamics, rows, columns)
     return [
         {
             "p": round(float(p), 4),
             "p_source": source,
-            "mean_p": round(float(mean), 4),
-            "deviation_p": round(float(variance) ** 0.5, 4),
-            "flip_epoch": int(epoch) if epoch >= 0 else None,
+            **of_training,
             "given_label": int(label),
             "scores": dict(zip(names, of_cell, strict=True)),
         }
-        for p, mean, variance, epoch, label, of_cell in zip(
-            pred_probs[rows, columns],
+        for p, of_training, label, of_cell in zip(pred_probs[rows, columns], recorded, given, added, strict=True)
+    ]
+
+
+def _recorded(dynamics: Dynamics, rows: IntArray, columns: IntArray) -> list[dict[str, Any]]:
+    return [
+        {
+            "mean_p": round(float(mean), 4),
+            "deviation_p": round(float(variance) ** 0.5, 4),
+            "flip_epoch": int(epoch) if epoch >= 0 else None,
+        }
+        for mean, variance, epoch in zip(
             dynamics.mean[rows, columns],
             dynamics.variance[rows, columns],
-            flip,
-            given,
-            added,
+            dynamics.flip_epoch[rows, columns],
             strict=True,
         )
     ]

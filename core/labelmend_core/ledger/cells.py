@@ -22,9 +22,10 @@ _PLACES = """
 SELECT image_index, rank FROM suggestions WHERE run_id = ? ORDER BY class_index, kind, rank
 """
 _DECIDED = """
-SELECT decision_id, image_index, class_index, verdict, reviewer FROM standing_decisions ORDER BY decision_id
+SELECT decision_id, image_index, class_index, verdict, reviewer, adjudicates FROM standing_decisions
+ORDER BY decision_id
 """
-_DECIDED_COLUMNS = ["decision_id", "image_index", "class_index", "verdict", "reviewer"]
+_DECIDED_COLUMNS = ["decision_id", "image_index", "class_index", "verdict", "reviewer", "adjudicates"]
 # Both go by an index, so that a page of a selection costs the same however many decisions there are.
 _OF_CLASS = """
 SELECT image_index, class_index, reviewer, adjudicates FROM standing_decisions
@@ -97,7 +98,7 @@ class Cells:
     def decided(self) -> pd.DataFrame:
         """Return all standing decisions, skips too, in the order of their commit.
 
-        Columns decision_id, image_index, class_index, verdict and reviewer.
+        Columns decision_id, image_index, class_index, verdict, reviewer and adjudicates.
         """
         return pd.DataFrame(read_columns(self._engine, _DECIDED, {}, _DECIDED_COLUMNS))
 

@@ -25,6 +25,13 @@ FROM (
 ) AS cells CROSS JOIN standing_decisions AS d WHERE d.class_index = k AND d.image_index = i
 ORDER BY d.decision_id
 """
+_ANSWERED = text("""
+SELECT count(*) FROM decisions AS new WHERE new.decision_id > :after AND EXISTS (
+    SELECT 1 FROM standing_decisions AS d
+    WHERE d.class_index = new.class_index AND d.image_index = new.image_index
+        AND d.decision_id <= :after AND d.verdict <> 'skip'
+)
+""")
 _BLOCK = 500  # keys a query, well under SQLite's limit of variables
 
 
@@ -34,15 +41,19 @@ class Ledger:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def append(self, decisions: Sequence[Decision]) -> int:
+    def append(self, decisions: Sequence[Decision], *, unanswered: bool = False) -> int:
         """Commit decisions and return how many were new; when this returns they survive a crash.
 
         A decision whose (client, seq) is already there is skipped, so a client may resend its log.
 
+        Args:
+            decisions: in the order in which they were made.
+            unanswered: whether those that are new must be on cells without an answer; a skip is none.
+
         Raises:
             InputError: an unknown image, class or suggestion, an image that is no training image, an undo of
-                nothing or of an undo, or a (client, seq) that is already there with another content; then none
-                of the decisions is stored.
+                nothing or of an undo, a (client, seq) that is already there with another content, or an answered
+                cell where there must be none; then none of the decisions is stored.
         """
         if not decisions:
             return 0
@@ -62,6 +73,8 @@ class Ledger:
                     _refuse_rewriting(connection, decisions)
                 _refuse_undo_of_nothing(connection, decisions)
                 _refuse_elsewhere(connection, after=last)
+                if unanswered:
+                    _refuse_answered(connection, after=last)
                 return added
         except IntegrityError as error:
             raise InputError(
@@ -203,6 +216,13 @@ def _refuse_elsewhere(connection: Connection, after: int) -> None:
         f"Expected a decision to be on the cell of its suggestion, got {where} on another; "
         "was the page opened before the suggestions were made anew?"
     )
+
+
+def _refuse_answered(connection: Connection, after: int) -> None:
+    """A new decision must be on a cell that nobody had answered."""
+    meanwhile = int(connection.execute(_ANSWERED, {"after": after}).scalar_one())
+    if meanwhile:
+        raise InputError(f"Expected cells without an answer, but {meanwhile:,} got one meanwhile; look at them again.")
 
 
 def _fetch(connection: Connection, keys: list[tuple[str, int]]) -> dict[tuple[str, int], Decision]:

@@ -1,12 +1,20 @@
 """noise, find, report, and what every command must have."""
 
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import typer
 
+from labelmend_app.class_counts import class_counts
 from labelmend_app.cli import app
 from labelmend_app.cli._common import FORMAT_HELP
+from labelmend_core.ledger import Status
+from labelmend_core.types import Decision, Verdict
+from labelmend_core.workspace import Workspace
 from labelmend_datasets.formats import FORMATS
 
 TWO_EPOCHS = ("--epochs", "2")
@@ -133,3 +141,47 @@ def test_export_makes_a_folder_to_train_on_elsewhere(imported, scenes) -> None:
     assert (table.to_numpy() == scenes.given.dense()).all()
     assert all((folder / "train" / name).is_file() for name in table.index)
     assert imported("export", "--training-folder", folder).code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--training-folder", "full"], "holds something"),
+        (["--training-folder", "new/out"], "Expected --training-folder beside or in new/out"),
+        (["--training-folder", "new"], "Expected --training-folder beside or in new/out"),
+        (["--training-folder", "free", "--review-tasks", "5"], "run 'labelmend suggest' first"),
+    ],
+)
+def test_an_export_that_is_refused_writes_nothing(imported, monkeypatch, arguments, words) -> None:
+    (imported.folder / "full").mkdir()
+    (imported.folder / "full" / "thesis.txt").write_text("mine", encoding="utf-8")
+    monkeypatch.chdir(imported.folder)
+    before = _files(imported.folder)
+    refused = imported("export", "new/out", *arguments)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert words in refused.err
+    assert _files(imported.folder) == before
+
+
+def test_status_counts_what_the_overview_does_and_names_the_run_under_review(imported) -> None:
+    assert imported("status", "--json").json["latest_run"] is None
+    suggested = imported("train", "--epochs", "1", "--folds", "2", "--json").json["run"]
+    imported("suggest")
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    with closing(Workspace.open(imported.workspace)) as workspace:
+        newest = workspace.runs.start(mode="probe", loss="bce", labels="given", n_decisions=0, settings={})
+        workspace.runs.finish(newest, Status.STOPPED)
+        verdicts = (Verdict.PRESENT, Verdict.UNSURE, Verdict.SKIP)
+        workspace.ledger.append([Decision("tab-1", i, i, 0, said, "ann", now) for i, said in enumerate(verdicts, 1)])
+        counted = class_counts(workspace)
+    status = imported("status", "--json").json
+    assert (status["decisions"], status["latest_run"]) == (counted.decisions, counted.run_id) == (2, suggested)
+    assert status["newest_run"] == newest
+    text = imported("status").out
+    assert f"the newest {newest} (stopped)" in text
+    assert "2 decisions" in text
+
+
+def _files(folder: Path) -> list[Path]:
+    """Without those that SQLite keeps beside a database that is open."""
+    return sorted(path for path in folder.rglob("*") if not path.name.endswith(("-wal", "-shm")))

@@ -98,9 +98,12 @@ Answer = Callable[..., None]
 def answer(workspace: Workspace) -> Answer:
     counted = iter(range(1, 1000))
 
-    def decide(image: int, class_index: int, verdict: Verdict, reviewer: str = "Anna") -> None:
+    def decide(
+        image: int, class_index: int, verdict: Verdict, reviewer: str = "Anna", *, adjudicates: bool = False
+    ) -> None:
         now = datetime(2026, 3, 1, tzinfo=UTC)
-        workspace.ledger.append([Decision("client-1", next(counted), image, class_index, verdict, reviewer, now)])
+        said = Decision("client-1", next(counted), image, class_index, verdict, reviewer, now, adjudicates=adjudicates)
+        workspace.ledger.append([said])
 
     return decide
 

@@ -1,6 +1,7 @@
 """One answer for many: exactly these cells, each an ordinary decision, all or none, and taken back at once."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -55,6 +56,21 @@ def test_a_cell_that_got_an_answer_meanwhile_stops_all(workspace: Workspace, run
     assert (
         decide_all(workspace, run_id, cells(3, 4), Verdict.PRESENT, reviewer="A", client=new_client(), anew=True) == 2
     )
+
+
+def test_an_answer_that_comes_just_before_the_writing_stops_all(
+    workspace: Workspace, run_id: str, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells_of, ids = workspace.cells, workspace.cells.suggestion_ids
+
+    def answered_meanwhile(*asked: Any) -> dict[int, int]:
+        answer(4, 0, Verdict.ABSENT, "Ben")
+        return ids(*asked)
+
+    monkeypatch.setattr(cells_of, "suggestion_ids", answered_meanwhile)
+    with pytest.raises(InputError, match="1 got one meanwhile"):
+        decide_all(workspace, run_id, cells(3, 4), Verdict.PRESENT, reviewer="Ann", client=new_client())
+    assert [made.reviewer for made in workspace.ledger.decisions()] == ["Ben"]
 
 
 def test_several_classes_are_refused(workspace: Workspace, run_id: str) -> None:

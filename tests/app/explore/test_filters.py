@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from labelmend_app.elsewhere.answers import standing_answers
 from labelmend_app.explore.cells import Known, State
 from labelmend_app.explore.filters import Filter, filtered, read_filter
-from labelmend_core.types import Kind, Verdict
+from labelmend_core.types import PRESENT, Kind, Verdict
 from labelmend_core.workspace import Workspace
 
 Answer = Callable[..., None]
@@ -112,3 +113,16 @@ def test_nothing_decided_leaves_all_open(workspace: Workspace, run_id: str) -> N
 
 def test_who_said_something_is_told(known: Known) -> None:
     assert known.said_by([4, 0, 5], [0, 0, 0]) == ["Anna, Ben", "Anna", ""]
+
+
+def test_what_settles_a_conflict_counts_whatever_is_said_after_it(
+    workspace: Workspace, run_id: str, answer: Answer
+) -> None:
+    answer(0, 0, Verdict.PRESENT)
+    answer(0, 0, Verdict.ABSENT, "Ben")
+    answer(0, 0, Verdict.PRESENT, "Chef", adjudicates=True)
+    answer(0, 0, Verdict.ABSENT, "Carl")
+    assert found(Known.of(workspace, run_id), Filter(states=(State.ACCEPTED,))) == [(0, 0)]
+    ((cell, (_, counts)),) = standing_answers(workspace).items()
+    assert (cell, counts.reviewer) == ((0, 0), "Chef")
+    assert workspace.corrected_labels().values([0], [0]).tolist() == [PRESENT]

@@ -131,8 +131,9 @@ def test_the_run_and_the_epoch_of_the_measured_gradients_are_chosen_by_the_addre
     assert spots[0]["y"] == pytest.approx([1.1, 1.2])
     assert next(box.value for box in page.selectbox if box.label == "Measured in") == run_id
     assert page.number_input(key="epoch").disabled
-    newest = charts(open_screen("loss_lab", run=run_id))[0]
-    assert "epoch 2 of 2" in newest["layout"]["title"]["text"]
+    for address in ({}, {"measured_epoch": "9"}, {"measured_epoch": "1" * 5000}):
+        newest = charts(open_screen("loss_lab", run=run_id, **address))[0]
+        assert "epoch 2 of 2" in newest["layout"]["title"]["text"]
 
 
 def test_a_run_of_before_the_hidden_cells_were_told_apart_is_drawn(open_screen, make_run, charts):

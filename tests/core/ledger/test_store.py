@@ -57,6 +57,19 @@ def test_decisions_come_back_as_they_were_sent(
     assert ledger.count() == 4
 
 
+def test_what_must_be_on_unanswered_cells_is_stored_on_no_other(ledger: Ledger) -> None:
+    skip = Decision("tab", 4, 2, 2, Verdict.SKIP, "ann", NOON)
+    ledger.append([FIRST, SECOND, UNDO, skip])
+    free = [Decision("many", 1, 0, 0, Verdict.ABSENT, "ben", NOON), replace(skip, client="many", seq=2, reviewer="ben")]
+    taken = Decision("others", 1, 1, 2, Verdict.ABSENT, "cy", NOON)
+    with pytest.raises(InputError, match="1 got one meanwhile"):
+        ledger.append([replace(taken, seq=2, image=3), taken], unanswered=True)
+    assert ledger.append(free, unanswered=True) == 2  # one answer was undone, the other is a skip
+    assert ledger.append(free, unanswered=True) == 0, "sent again"
+    assert ledger.count() == 6
+    assert ledger.append([taken]) == 1
+
+
 def test_nothing_is_a_harmless_batch(ledger: Ledger) -> None:
     assert ledger.append([]) == 0
     assert ledger.decisions() == []

@@ -94,9 +94,10 @@ class Session:
         """Return what a run left."""
         run = RunFolder(self.workspace.run_folder(run_id))
         labels = labels_of_run(self.workspace, run_id)
-        embeddings = run.embeddings(labels.shape[0])
-        assert embeddings is not None  # every probe leaves them
-        return Evidence(labels, np.asarray(run.pred_probs(), dtype=np.float32), run.dynamics(), embeddings)
+        dynamics, embeddings = run.dynamics(), run.embeddings(labels.shape[0])
+        assert dynamics is not None  # every probe leaves them
+        assert embeddings is not None
+        return Evidence(labels, np.asarray(run.pred_probs(), dtype=np.float32), dynamics, embeddings)
 
     def answer(self, images: IntArray, classes: IntArray) -> None:
         """Decide these cells as somebody who knows the truth would."""
