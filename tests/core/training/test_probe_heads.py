@@ -87,5 +87,5 @@ def test_a_network_that_is_fine_tuned_has_no_companions() -> None:
 
 
 def test_a_companion_must_suit_the_head() -> None:
-    with pytest.raises(InputError, match="aam"):
+    with pytest.raises(InputError, match="loss takes cosines, which head 'linear' does not give"):
         replace(SETTINGS, companions=("aam",))

@@ -107,9 +107,12 @@ class ReviewPage:
 
     def megabytes(self) -> float:
         """Return the memory that the tab's process alone holds: the largest of the browser's renderers."""
-        children = psutil.Process().children(recursive=True)
-        renderers = [child for child in children if "--type=renderer" in child.cmdline()]
-        return max(float(child.memory_full_info().uss / 1e6) for child in renderers)
+        sizes = []
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # ended, or ended and waited for by nobody yet
+                if "--type=renderer" in child.cmdline():
+                    sizes.append(float(child.memory_full_info().uss / 1e6))
+        return max(sizes)
 
     def _painted(self) -> float:
         return float(self._page.wait_for_function("stopwatch.painted").json_value())
