@@ -12,7 +12,7 @@ help:  ## show the targets
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "labelmend needs Python 3.11 or newer; call make with PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep ^uv== requirements.lock)"
-	@# uv takes a sixth of pip's time; pip is for whoever has set up a registry for pip alone.
+	@# uv installs many at a time, in a fraction of pip's time; pip is for whoever has set up a registry for pip alone.
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from labelmend_core.ledger import standing
-from labelmend_core.ledger.strength import strength
+from labelmend_core.ledger.verdicts import strength
 from labelmend_core.types import Decision
 from labelmend_core.workspace import Workspace
 
@@ -14,7 +14,7 @@ Standing = tuple[int, Decision]  # how many standing decisions there were up to 
 def standing_answers(workspace: Workspace) -> dict[Cell, Standing]:
     """Return what counts of each (image, class) cell that somebody has decided: what settles it, else the last word.
 
-    A present or absent counts before an unsure, an unsure before a skip: `labelmend_core.ledger.strength`.
+    A present or absent counts before an unsure, an unsure before a skip: `labelmend_core.ledger.verdicts`.
     """
     return strongest(standing(workspace.ledger.decisions()))
 

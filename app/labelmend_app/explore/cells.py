@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from labelmend_app.review.selected import look
 from labelmend_core.detection import Outlook
 from labelmend_core.ledger.cells import Places
-from labelmend_core.ledger.strength import last_of_strongest
+from labelmend_core.ledger.verdicts import last_of_strongest
 from labelmend_core.types import PRESENT, IntArray, Kind, Verdict
 from labelmend_core.workspace import Workspace
 
