@@ -1,10 +1,12 @@
 """Fixtures that every test folder shares."""
 
 import os
+import random
 import re
 import shlex
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +31,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes: the others 
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 READY = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_each_time() -> None:
+    """What a test draws without a seed of its own depends neither on the tests before it nor on luck."""
+    random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,9 @@
 """Whether a process that was written down is still there: its number alone does not say, the system gives it again."""
 
+import os
+import select
+import sys
+
 import psutil
 
 _SAME_START_SECONDS = 2.0  # the boot time is known to the second only
@@ -26,3 +30,27 @@ def alive(pid: int, process_started: float) -> psutil.Process | None:
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return None
+
+
+def ended_within(process: psutil.Process, seconds: float) -> bool:
+    """Wait until a process has ended with its last thread, and so with its ports, its locks and its open files.
+
+    What /proc says of it is too early: the command line is empty, or the state dead, while other threads still end.
+    And psutil waits for the parent to ask after it, which in a container may be nobody.
+
+    Args:
+        process: any of this machine's, not only a child.
+        seconds: how long to wait at most.
+    """
+    if sys.platform != "linux":
+        return bool(psutil.wait_procs([process], timeout=seconds)[0])
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+    finally:
+        os.close(handle)

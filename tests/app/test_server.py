@@ -97,7 +97,7 @@ def test_a_taken_port_is_passed_over_and_ctrl_c_ends_cleanly(server: Server, sta
     process, host = start_server(server.workspace.folder, taken)
     assert int(host.rpartition(":")[2]) > taken
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in output
     assert "has stopped" in output

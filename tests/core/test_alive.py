@@ -1,9 +1,12 @@
 """Processes that were written down: there, gone, of another start, and somebody else's."""
 
+import subprocess
+import sys
+
 import psutil
 import pytest
 
-from labelmend_core.alive import alive, started
+from labelmend_core.alive import alive, ended_within, started
 
 
 def test_this_process_is_there_and_one_of_its_number_that_started_before_is_not() -> None:
@@ -29,3 +32,30 @@ def test_a_process_that_may_not_be_looked_at_is_somebody_else_s(monkeypatch: pyt
     before = started(me)
     monkeypatch.setattr(psutil.Process, "status", refuse)
     assert alive(me.pid, before) is None
+
+
+def test_a_process_has_ended_before_its_parent_asks_after_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        process = psutil.Process(child.pid)
+        assert not ended_within(process, 0)
+        child.kill()
+        assert ended_within(process, 60)
+        assert process.status() == psutil.STATUS_ZOMBIE
+    assert ended_within(process, 0), "and after"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ends one thread as only Linux can")
+def test_a_process_has_not_ended_while_one_of_its_threads_goes_on() -> None:
+    """Its state is that of its first thread, but the others still hold what it has opened."""
+    code = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as child:
+        process = psutil.Process(child.pid)
+        while process.status() != psutil.STATUS_ZOMBIE:
+            assert child.poll() is None
+        assert not ended_within(process, 0.1)
+        child.kill()
+        assert ended_within(process, 60)

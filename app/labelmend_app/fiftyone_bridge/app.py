@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, ModuleType
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ import psutil
 from labelmend_app.fiftyone_bridge import layout
 from labelmend_app.fiftyone_bridge.beside import ADDRESS, is_free, note_address
 from labelmend_app.fiftyone_bridge.connection import connect
+from labelmend_core.alive import ended_within
 from labelmend_core.errors import InputError, WorkspaceError
 from labelmend_core.workspace import Workspace
 
@@ -104,10 +106,10 @@ def _require_free(port: int) -> None:
 
 def _end(processes: set[psutil.Process]) -> None:
     for process in processes:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.terminate()
-        except psutil.NoSuchProcess:
-            continue
-    _, alive = psutil.wait_procs(list(processes), timeout=_SECONDS_TO_END)
-    for process in alive:
-        process.kill()
+    until = time.monotonic() + _SECONDS_TO_END
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if not ended_within(process, max(until - time.monotonic(), 0)):
+                process.kill()

@@ -8,9 +8,7 @@ import fcntl
 import importlib.util
 import json
 import os
-import select
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +17,7 @@ from typing import IO
 
 import psutil
 
+from labelmend_core.alive import ended_within
 from labelmend_core.errors import WorkspaceError
 from labelmend_core.files import explained, replacing
 
@@ -133,32 +132,12 @@ class Mongod:
             process = running[0]
             with suppress(psutil.NoSuchProcess):
                 process.terminate()  # it writes down what it holds, and ends
-                if not _gone(process, _SECONDS_TO_END):
+                if not ended_within(process, _SECONDS_TO_END):
                     process.kill()  # its journal keeps what it has acknowledged
-                    _gone(process, _SECONDS_TO_END)
+                    ended_within(process, _SECONDS_TO_END)
         if self._child is not None:
             self._child.wait(_SECONDS_TO_END)
         self._note.unlink(missing_ok=True)
-
-
-def _gone(process: psutil.Process, seconds: float) -> bool:
-    """Wait until a process has ended with its last thread, and so with its port and the lock of its files.
-
-    What /proc says of it is too early: the command line is empty, or the state dead, while other threads still end.
-    And psutil would wait for the parent to ask after it, which in a container may be nobody.
-    """
-    if sys.platform != "linux":
-        return bool(psutil.wait_procs([process], timeout=seconds)[0])
-    try:
-        handle = os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        return True
-    try:
-        poll = select.poll()
-        poll.register(handle, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
-    finally:
-        os.close(handle)
 
 
 def _messages(log: Path) -> list[dict[str, object]]:

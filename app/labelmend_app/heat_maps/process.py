@@ -65,6 +65,8 @@ class WorkerProcess:
         self._process = subprocess.Popen(
             _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         )
+        if self._closed:  # while it was started: `close` did not see it
+            self._process.kill()
         return self._process
 
     def _exchange(self, process: subprocess.Popen[str], question: Question) -> str:

@@ -88,6 +88,6 @@ def test_the_token_is_never_said(start_guarded: Callable[[], Guarded]) -> None:
     guarded.server.get(f"/review?token={guarded.token}")
     guarded.server.get(f"/api/nothing?token={guarded.token}")
     guarded.process.send_signal(signal.SIGINT)
-    output, _ = guarded.process.communicate(timeout=20)
+    output, _ = guarded.process.communicate(timeout=60)
     assert guarded.token not in output
     assert "has stopped" in output

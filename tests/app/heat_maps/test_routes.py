@@ -8,22 +8,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
 from labelmend_app.heat_maps.kept import NAME, KeptAnswers
 from labelmend_app.review.api import workspace_key
+from labelmend_core.alive import ended_within
 
 # Of conftest.py, which pytest imports and nobody else can.
 Server = Any
 LookingServer = tuple[Any, str, str]
-
-
-def _worker(server: Server) -> psutil.Process:
-    children = psutil.Process(server.process.pid).children(recursive=True)
-    (worker,) = [child for child in children if "labelmend_app.heat_maps.worker" in child.cmdline()]
-    return worker
 
 
 def _address(image: int, run: str, class_index: int = 0, what: str = "heat-map", **more: object) -> str:
@@ -142,11 +136,11 @@ def test_a_run_without_a_network_says_so(server: Server) -> None:
     assert "found none" in answer.sentence
 
 
-def test_a_decision_does_not_wait_for_a_heat_map(looking_server: LookingServer) -> None:
+def test_a_decision_does_not_wait_for_a_heat_map(looking_server: LookingServer, workers_of: Any) -> None:
     """The process that looks is stopped, so that no heat map can come until it may go on."""
     server, _, run = looking_server
     server.get(_address(20, run))
-    worker = _worker(server)
+    (worker,) = workers_of(server.process.pid)
     answers: list[int] = []
     waiting = [
         threading.Thread(target=lambda image=image: answers.append(server.get(_address(image, run)).status))
@@ -168,25 +162,25 @@ def test_a_decision_does_not_wait_for_a_heat_map(looking_server: LookingServer) 
     assert answers == [200] * 8
 
 
-def test_a_process_that_was_killed_is_started_again(looking_server: LookingServer) -> None:
+def test_a_process_that_was_killed_is_started_again(looking_server: LookingServer, workers_of: Any) -> None:
     server, run, _ = looking_server
     server.get(_address(40, run))
-    worker = _worker(server)
+    (worker,) = workers_of(server.process.pid)
     worker.kill()
-    while worker.status() != psutil.STATUS_ZOMBIE:  # the server has not asked after it yet
-        time.sleep(0.05)
+    assert ended_within(worker, 60)
     assert server.get(_address(41, run)).status == 200
 
 
-def test_the_process_ends_with_the_server_however_that_ends(looking_server: LookingServer, start_server: Any) -> None:
+def test_the_process_ends_with_the_server_however_that_ends(
+    looking_server: LookingServer, start_server: Any, workers_of: Any
+) -> None:
     server, run, _ = looking_server
     process, host = start_server(server.workspace.folder, 0)
     other = type(server)(server.workspace, host, process)
     assert other.get(_address(50, run)).status == 200
-    worker = _worker(other)
+    (worker,) = workers_of(other.process.pid)
     process.kill()
-    worker.wait(20)
-    assert not worker.is_running()
+    assert ended_within(worker, 60)
 
 
 def test_the_oldest_go_when_there_are_too_many(tmp_path: Any) -> None:

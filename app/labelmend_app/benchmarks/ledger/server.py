@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from labelmend_core.alive import ended_within
 from labelmend_core.errors import InputError
 
 _NOBODY = 65534
@@ -101,7 +102,7 @@ class PostgresServer:
         for process in processes:
             if process.is_running():  # compares the time of its start, too: a pid may be given out again
                 process.kill()
-        psutil.wait_procs(processes)
+                ended_within(process, _READY_SECONDS)
 
     def is_intact(self) -> bool:
         """Stop the server and return whether the checksums of all its pages agree."""
