@@ -272,7 +272,7 @@ def open_screen(workspace: Workspace) -> Callable[..., AppTest]:
     """Draw a screen as a fresh page would, with the given query parameters."""
 
     def draw(screen: str, of: Workspace = workspace, **query: str | list[str]) -> AppTest:
-        page = AppTest.from_function(_script, args=(str(of.folder), screen), default_timeout=60)
+        page = AppTest.from_function(_script, args=(str(of.folder), screen), default_timeout=120)
         for name, value in query.items():
             page.query_params[name] = value
         page.run()
