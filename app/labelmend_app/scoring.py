@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labelmend_app.evaluation import Images, columns_of, in_batches
+from labelmend_app.whole_number import whole_number
 from labelmend_core.errors import InputError
 from labelmend_core.time_left import TimeLeft
 from labelmend_core.top_scores import About, blocks, fingerprint_of, write_block
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from labelmend_core.training.trained import Trained
 
 BLOCK = 4_096  # images of a file: what a kill may cost
+_MOST_SHARDS = 10**9
 Show = Callable[[str, int, int, float | None], None]
 
 
@@ -29,10 +31,12 @@ def shard_of(text: str) -> tuple[int, int]:
         >>> shard_of("3/8")
         (3, 8)
     """
-    number, slash, of = text.partition("/")
-    if not slash or not number.isdecimal() or not of.isdecimal() or not 1 <= int(number) <= int(of):
-        raise InputError(f"Expected a shard such as 1/8, the first of eight, got {text!r}")
-    return int(number), int(of)
+    number, _, of = text.partition("/")
+    shards = whole_number(of, _MOST_SHARDS, least=1)
+    shard = None if shards is None else whole_number(number, shards, least=1)
+    if shards is None or shard is None:
+        raise InputError(f"Expected a shard such as 1/8, the first of eight, got {text[:40]!r}")
+    return shard, shards
 
 
 def about(checkpoint: Path, images: Images, k: int) -> About:

@@ -1,10 +1,10 @@
-"""A whole number out of an address, which anybody can write."""
+"""A whole number out of an address or an argument, which anybody can write."""
 
 _LONGEST = 16  # digits; Python refuses to read thousands of them
 
 
 def whole_number(text: str | None, most: int, *, least: int = 0) -> int | None:
-    """Return the number from `least` to `most` that a text of an address is, None where it is none.
+    """Return the number from `least` to `most` that a text is, None where it is none.
 
     Example:
         >>> whole_number("7", 9), whole_number("10", 9), whole_number("-1", 9), whole_number("٣", 9)

@@ -57,7 +57,9 @@ def test_scores_of_another_network_are_not_mixed(labelmend, checkpoint: Path, tm
     assert "same network" in refused.err
 
 
-@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "1/", "a/b", "-1/2"])
+@pytest.mark.parametrize(
+    "shard", ["0/2", "3/2", "1", "1/", "a/b", "-1/2", "1/" + "9" * 5000], ids=lambda shard: shard[:4]
+)
 def test_what_is_no_shard_is_refused(labelmend, tmp_path: Path, shard: str) -> None:
     refused = labelmend("score", "--shard", shard, "--out", tmp_path / "scores")
     assert refused.code == 2
