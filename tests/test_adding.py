@@ -79,7 +79,7 @@ from pathlib import Path
 from labelmend_app.screens import largest
 from labelmend_core.workspace import Workspace
 largest.render(Workspace.open(Path("workspace")))
-''', default_timeout=120).run()
+''', default_timeout=600).run()
 assert not page.exception, page.exception
 labels = page.dataframe[0].value["labels"]
 assert labels.is_monotonic_decreasing

@@ -1,5 +1,6 @@
 """Whether a process that was written down is still there: its number alone does not say, the system gives it again."""
 
+import errno
 import os
 import select
 import sys
@@ -46,8 +47,10 @@ def ended_within(process: psutil.Process, seconds: float) -> bool:
         return bool(psutil.wait_procs([process], timeout=seconds)[0])
     try:
         handle = os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        return True
+    except OSError as error:
+        if error.errno in (errno.ESRCH, errno.EINVAL):  # the second where others of its session are still there
+            return True
+        raise
     try:
         poll = select.poll()
         poll.register(handle, select.POLLIN)

@@ -149,9 +149,13 @@ def start(folder: Path, port: int = 0, options: str = "", cwd: Path | None = Non
     command = [sys.executable, "-c", SERVE.format(port=port, options=options), str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd)
     assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.search(r"http://\S+/review", line)
-    assert found, line + process.stdout.read()
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if found := re.search(r"http://\S+/review", line):
+            break
+    else:
+        raise AssertionError("".join(said))
     host = urlsplit(found[0]).netloc
     connection = http.client.HTTPConnection(host, timeout=60)
     with closing(connection):
@@ -272,7 +276,7 @@ def open_screen(workspace: Workspace) -> Callable[..., AppTest]:
     """Draw a screen as a fresh page would, with the given query parameters."""
 
     def draw(screen: str, of: Workspace = workspace, **query: str | list[str]) -> AppTest:
-        page = AppTest.from_function(_script, args=(str(of.folder), screen), default_timeout=120)
+        page = AppTest.from_function(_script, args=(str(of.folder), screen), default_timeout=600)
         for name, value in query.items():
             page.query_params[name] = value
         page.run()

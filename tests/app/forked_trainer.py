@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet  # noqa: F401 - here once, not in each child
@@ -23,7 +24,7 @@ import torch
 from labelmend_app.training import resume, train_in
 from labelmend_core import files
 from labelmend_core.errors import LabelmendError, WorkspaceError
-from labelmend_core.training import RunSettings, help_train
+from labelmend_core.training import RunSettings, help_train, progress
 from labelmend_core.training.parts import Batch
 from labelmend_core.training.progress import RunProgress
 from labelmend_core.workspace import Workspace
@@ -52,6 +53,8 @@ def train(command: dict[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
     moments = Moments(command["die_at"])
     files._sync = moments.around(files._sync)
+    # A clock that stands: how often progress is written, and so the number of moments, would differ each time.
+    progress.time = SimpleNamespace(monotonic=lambda: 1e6)  # type: ignore[assignment]
     RunProgress.__call__ = moments.around(RunProgress.__call__)  # type: ignore[method-assign]
     workspace = Workspace.open(Path(command["workspace"]))
     if command["run"] is None:

@@ -71,14 +71,16 @@ def test_what_waits_is_moved_and_taken_out_and_is_there_for_the_next_server(work
 def test_nothing_begins_while_something_runs_then_one_begins_however_many_look(workspace):
     run_id = busy(workspace)
     first = job_queue.add(workspace, GONE, command="suggest")
-    job_queue.add(workspace, GONE, command="suggest")
+    second = job_queue.add(workspace, GONE, command="suggest")
     assert job_queue.start_next(workspace) is None
     workspace.runs.finish(run_id, Status.DONE)
     with ThreadPoolExecutor(6) as pool:
         started = list(pool.map(lambda _: job_queue.start_next(workspace), range(6)))
-    (job,) = filter(None, started)
+    job, *later = sorted(filter(None, started), key=lambda one: one.name)
     assert (job.waited_as, job.command, job.arguments) == (first.name, "suggest", tuple(GONE))
-    assert len(job_queue.waiting(workspace)) == 1
+    # On a slow machine the first may have failed before the last of the six has looked.
+    assert [one.waited_as for one in later] in ([], [second.name])
+    assert len(job_queue.waiting(workspace)) == 1 - len(later)
 
     ended = threading.Event()
     keeper = threading.Thread(target=job_queue.keep_going, args=(workspace, ended))
@@ -128,6 +130,7 @@ def test_the_record_of_a_job_that_is_damaged_is_named_and_what_waits_begins_when
     ended.set()
     thread.join()
     assert jobs.latest(workspace.folder).arguments == tuple(GONE)
+    wait(lambda: jobs.latest(workspace.folder).exit_code is not None, "its end, before its folder is removed")
 
 
 def test_a_damaged_lock_is_named_and_what_waits_begins_when_it_is_gone(workspace):

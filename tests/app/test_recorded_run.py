@@ -65,7 +65,7 @@ def test_its_suggestions_are_the_queue_of_the_review(recorded) -> None:
 @pytest.mark.parametrize("screen", SCREENS)
 def test_every_screen_draws_it(recorded, screen) -> None:
     workspace, _, _ = recorded
-    page = AppTest.from_function(_draw, args=(str(workspace.folder), screen), default_timeout=120).run()
+    page = AppTest.from_function(_draw, args=(str(workspace.folder), screen), default_timeout=600).run()
     assert not page.exception
 
 

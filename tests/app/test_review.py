@@ -71,7 +71,7 @@ def screen(workspace: Workspace, **address: str) -> AppTest:
         finally:
             opened.close()
 
-    test = AppTest.from_function(script, kwargs={"folder": str(workspace.folder)}, default_timeout=120)
+    test = AppTest.from_function(script, kwargs={"folder": str(workspace.folder)}, default_timeout=600)
     for name, value in address.items():
         test.query_params[name] = value
     test.run()

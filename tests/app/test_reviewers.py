@@ -49,7 +49,7 @@ def screen(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..
             opened.close()
 
     def draw(**address: str) -> AppTest:
-        test = AppTest.from_function(script, kwargs={"folder": str(workspace.folder)}, default_timeout=120)
+        test = AppTest.from_function(script, kwargs={"folder": str(workspace.folder)}, default_timeout=600)
         for name, value in address.items():
             test.query_params[name] = value
         test.run()

@@ -4,7 +4,7 @@ import http.client
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from labelmend_app.benchmarks.review import find_chromium
 from labelmend_app.training import train_in
@@ -37,6 +37,8 @@ FLAGS = [
 HOSTILE = ("<img src=x onerror=alert(1)>", "a\"b'c", "كلب صغير", "🐕‍🦺 dog", "w" * 200)
 CLASS_NAMES = (*HOSTILE, *(f"class {i}" for i in range(20)))
 FIRST_PLAIN = len(HOSTILE)
+# More than there are tests that take one, each of which may be tried twice.
+MANY_CLASS_NAMES = (*HOSTILE, *(f"class {i}" for i in range(80)))
 N_IMAGES, N_MISSING, BROKEN = 60, 30, 29
 N_SCENES = 40
 SERVE = "import sys; from pathlib import Path; from labelmend_app.server import serve; serve(Path(sys.argv[1]), port=int(sys.argv[2]), open_browser=False, token_file=Path(sys.argv[3]) if sys.argv[3:] else None)"  # noqa: E501
@@ -90,10 +92,16 @@ class Site:
         command += [] if self.token_file is None else [str(self.token_file)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        found = re.search(r"http://\S+/review", line)
-        assert found, line + self.process.stdout.read()
-        self.port = urlsplit(found[0]).port or 0
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if found := re.search(r"http://\S+/review", line):
+                break
+        else:
+            raise AssertionError("".join(said))
+        port = urlsplit(found[0]).port or 0
+        assert self.port in (0, port), "somebody has taken the port meanwhile"
+        self.port = port
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request("GET", "/_stcore/health")
             assert connection.getresponse().status == (200 if self.token_file is None else 401)
@@ -164,6 +172,22 @@ def grid(page: Page) -> Grid:
 
 
 @pytest.fixture
+def settled_box() -> Callable[[Locator], dict[str, float]]:
+    """Return a call that says where something is once it stays there: a chart is laid out more than once."""
+
+    def box(seen: Locator) -> dict[str, float]:
+        expect(seen).to_be_visible()
+        boxes = [seen.bounding_box()]
+        while len(boxes) < 5 or any(other != boxes[-1] for other in boxes[-5:]):
+            assert len(boxes) < PATIENCE / 250, "it never stays where it is"
+            seen.page.wait_for_timeout(250)
+            boxes.append(seen.bounding_box())
+        return dict(boxes[-1] or {})
+
+    return box
+
+
+@pytest.fixture
 def own_site(tmp_path: Path) -> Iterator[Site]:
     """A server of this test alone, which it may kill."""
     yield from _served(tmp_path)
@@ -186,7 +210,7 @@ def hostile_site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One server for the tests that each take a class of their own."""
-    yield from _served(tmp_path_factory.mktemp("site"))
+    yield from _served(tmp_path_factory.mktemp("site"), MANY_CLASS_NAMES)
 
 
 @pytest.fixture(scope="session")
@@ -222,12 +246,12 @@ def looking_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def _plain_classes() -> Iterator[int]:
-    return iter(range(FIRST_PLAIN, len(CLASS_NAMES)))
+    return iter(range(FIRST_PLAIN, len(MANY_CLASS_NAMES)))
 
 
 @pytest.fixture
 def class_index(_plain_classes: Iterator[int]) -> int:
-    """A class that no other test reviews."""
+    """A class of `site` that no other test reviews."""
     return next(_plain_classes)
 
 

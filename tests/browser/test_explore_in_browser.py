@@ -13,7 +13,7 @@ from labelmend_core.types import Dynamics
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=alert(1)>"  # class 0 of conftest.py
-N_IMAGES, N_CLASSES, FIRST_PLAIN = 60, 25, 5
+N_IMAGES, FIRST_PLAIN = 60, 5
 Site = Grid = Any  # of conftest.py, which pytest imports and nobody else can
 
 
@@ -22,7 +22,8 @@ def learned(site: Site) -> Site:
     """The run recorded how it learned: image i has a mean p of i / N for every class."""
     run = RunFolder(site.workspace.run_folder(site.workspace.queue.latest_run()))
     run.path.mkdir(parents=True, exist_ok=True)
-    p = np.repeat((np.arange(N_IMAGES, dtype=np.float32) / N_IMAGES)[:, None], N_CLASSES, axis=1)
+    n_classes = len(site.workspace.dataset.class_names)
+    p = np.repeat((np.arange(N_IMAGES, dtype=np.float32) / N_IMAGES)[:, None], n_classes, axis=1)
     never = np.full(p.shape, -1, dtype=np.int16)
     run.write_dynamics(Dynamics(mean=p, variance=(p * (1 - p)) ** 2, last=p, flip_epoch=never, flips=never))
     return site
@@ -53,12 +54,14 @@ def test_an_answer_for_all_asks_is_stored_once_and_taken_back_as_one(
     assert grid.said(site, class_index) == {}
 
 
-def test_what_a_lasso_takes_is_what_the_review_asks(page: Page, grid: Grid, learned: Site, class_index: int) -> None:
+def test_what_a_lasso_takes_is_what_the_review_asks(
+    page: Page, grid: Grid, learned: Site, class_index: int, settled_box: Any
+) -> None:
     page.goto(learned.url("explore", view="learning", **{"class": class_index, "cells": "every"}))
-    _draw_around(page, 0.0, 0.245)
+    _draw_around(page, settled_box, 0.0, 0.245)
     expect(page.get_by_role("heading", name="14 selected cells in 14 images")).to_be_visible()
     first = page.url
-    _draw_around(page, 0.245, 0.345)  # again, on the map that shows the first
+    _draw_around(page, settled_box, 0.245, 0.345)  # again, on the map that shows the first
     expect(page.get_by_role("heading", name="6 selected cells in 6 images")).to_be_visible()
     page.goto(first)
     expect(page.get_by_role("heading", name="14 selected cells in 14 images")).to_be_visible()
@@ -77,16 +80,14 @@ def test_what_a_lasso_takes_is_what_the_review_asks(page: Page, grid: Grid, lear
     expect(page.get_by_text("All that you picked is answered: 14 selected cells")).to_be_visible()
 
 
-def _draw_around(page: Page, low: float, high: float) -> None:
+def _draw_around(page: Page, settled_box: Any, low: float, high: float) -> None:
     """Draw a lasso around all that lies between two mean p, whatever its variability."""
     expect(page.locator(".js-plotly-plot .points path, .js-plotly-plot canvas").first).to_be_attached()
-    page.wait_for_timeout(1_000)  # the chart is laid out once more when its place is known
-    x, y, width, height = page.locator(".js-plotly-plot .nsewdrag").evaluate(
-        "(plot) => { const r = plot.getBoundingClientRect(); return [r.x, r.y, r.width, r.height]; }"
-    )
+    expect(page.locator(".stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    plot = settled_box(page.locator(".js-plotly-plot .nsewdrag"))
 
     def at(p: float, share: float) -> tuple[float, float]:
-        return x + width * (p + 0.02) / 1.04, y + height * share
+        return plot["x"] + plot["width"] * (p + 0.02) / 1.04, plot["y"] + plot["height"] * share
 
     corners = [(low, 0.02), (high, 0.02), (high, 0.98), (low, 0.98), (low, 0.1)]
     page.mouse.move(*at(*corners[0]))

@@ -104,10 +104,11 @@ def test_a_figure_of_a_paper_is_in_the_address_with_settings_that_the_page_did_n
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_chart_is_downloaded_as_pictures_and_table(scheme, site, lab, page: Page):
+def test_the_chart_is_downloaded_as_pictures_and_table(scheme, site, lab, page: Page, settled_box):
     page.emulate_media(color_scheme=scheme)
     lab(site.url("loss_lab", losses="splc"))
     drawn(page, "splc", "splc, epoch 0")
+    size = settled_box(page.locator(CHART))
 
     def downloaded(name: str) -> bytes:
         with page.expect_download(timeout=PATIENCE) as event:
@@ -117,7 +118,6 @@ def test_the_chart_is_downloaded_as_pictures_and_table(scheme, site, lab, page: 
 
     picture = Image.open(io.BytesIO(downloaded("PNG")))
     assert picture.format == "PNG"
-    size = page.locator(CHART).bounding_box()
     assert picture.size == (pytest.approx(2 * size["width"], abs=4), pytest.approx(2 * size["height"], abs=4))
     corner = picture.convert("RGBA").getpixel((3, 3))
     assert corner[3] == 255  # not transparent: light text would vanish on white paper
@@ -162,16 +162,16 @@ def test_the_epochs_of_a_run_play_in_the_browser_and_where_they_stop_is_in_the_a
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (2560, 1440)])
-def test_chart_sliders_and_downloads_are_seen_together(width, height, site, lab, page: Page):
+def test_chart_sliders_and_downloads_are_seen_together(width, height, site, lab, page: Page, settled_box):
     page.set_viewport_size({"width": width, "height": height})
     many = ["asl", "hill", "splc", "bce", "focal", "em", "wan", "pu_mlc"]
     lab(site.url("loss_lab") + "&".join(f"losses={name}" for name in many))
     drawn(page, *many)
     slider = page.get_by_test_id("stSlider").filter(has_text="gamma_neg")
     for seen in (page.locator(CHART), page.get_by_role("button", name="PNG", exact=True), slider):
-        box = seen.bounding_box()
+        box = settled_box(seen)
         assert box["x"] >= 0
         assert box["y"] >= 0
         assert box["x"] + box["width"] <= width
         assert box["y"] + box["height"] <= height
-    assert page.locator(CHART).bounding_box()["height"] > 0.6 * height
+    assert settled_box(page.locator(CHART))["height"] > 0.6 * height

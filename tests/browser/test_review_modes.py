@@ -198,11 +198,11 @@ GUIDELINES = """# What counts
 
 
 def test_guidelines_are_written_beside_the_pictures_and_hostile_ones_are_text(
-    page: Page, grid: Grid, own_site: Site, class_index: int
+    page: Page, grid: Grid, own_site: Site
 ) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    grid.open(own_site, class_index)
+    grid.open(own_site, 7)
     page.keyboard.press("g")
     panel = page.locator("aside.guidelines")
     panel.get_by_role("button", name="Edit").click()

@@ -9,6 +9,7 @@ from labelmend_core.types import Decision
 
 pytestmark = pytest.mark.browser
 
+CLASS = 7
 Site = Grid = Any  # of conftest.py, which pytest imports and nobody else can
 
 
@@ -16,10 +17,8 @@ def name(image: int) -> str:
     return f"{image:02}.png"
 
 
-def test_a_killed_server_loses_no_answer_and_doubles_none(
-    page: Page, grid: Grid, own_site: Site, class_index: int
-) -> None:
-    grid.open(own_site, class_index)
+def test_a_killed_server_loses_no_answer_and_doubles_none(page: Page, grid: Grid, own_site: Site) -> None:
+    grid.open(own_site, CLASS)
     keys = "aaruaaraaraauaaraarrau"
     for i, key in enumerate(keys):
         page.keyboard.press(key)
@@ -37,10 +36,8 @@ def test_a_killed_server_loses_no_answer_and_doubles_none(
     assert [(d.image, d.verdict.value) for d in decisions] == [(i, meaning[key]) for i, key in enumerate(keys)]
 
 
-def test_answers_that_a_closed_tab_could_not_send_are_sent_by_the_next(
-    page: Page, grid: Grid, own_site: Site, class_index: int
-) -> None:
-    grid.open(own_site, class_index)
+def test_answers_that_a_closed_tab_could_not_send_are_sent_by_the_next(page: Page, grid: Grid, own_site: Site) -> None:
+    grid.open(own_site, CLASS)
     own_site.kill()
     for key in "ara":
         page.keyboard.press(key)
@@ -48,7 +45,7 @@ def test_answers_that_a_closed_tab_could_not_send_are_sent_by_the_next(
     page.close()
     own_site.start()
     other = grid.in_new_tab()
-    other.open(own_site, class_index)
+    other.open(own_site, CLASS)
     assert other.shown()[0] == name(3)
     other.all_is_saved()
-    assert grid.said(own_site, class_index) == {0: "present", 1: "absent", 2: "present"}
+    assert grid.said(own_site, CLASS) == {0: "present", 1: "absent", 2: "present"}

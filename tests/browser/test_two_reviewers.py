@@ -10,6 +10,7 @@ from labelmend_core.types import Verdict
 pytestmark = pytest.mark.browser
 
 N_MISSING, BROKEN = 30, 29
+PATIENCE = 90_000  # ms
 Site = Grid = Any  # of conftest.py, which pytest imports and nobody else can
 
 
@@ -28,6 +29,7 @@ def test_two_reviewers_share_a_queue_then_answer_it_twice_and_settle_what_differ
 ) -> None:
     where = {"class": 6, "kind": "missing"}
     elsewhere = browser.new_context(viewport={"width": 1280, "height": 800})
+    elsewhere.set_default_timeout(PATIENCE)
     other = type(grid)(elsewhere.new_page())
     for reviewer, one in (("Ann", grid), ("<b>Zoë</b>", other)):
         one.page.goto(own_site.url(**where, reviewer=reviewer))

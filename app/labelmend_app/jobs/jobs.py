@@ -21,7 +21,7 @@ import psutil
 
 from labelmend_app.jobs.lock import one_at_a_time
 from labelmend_core.alive import alive, started
-from labelmend_core.errors import InputError, WorkspaceError
+from labelmend_core.errors import InputError, LabelmendError, WorkspaceError
 from labelmend_core.files import explained, replacing
 from labelmend_core.ledger import RunRecord, Status
 from labelmend_core.run_folder import PROGRESS_FILE, RunFolder
@@ -239,8 +239,10 @@ def _forget_stop(workspace: Workspace, arguments: Sequence[str]) -> None:
 
 def _reap(process: "subprocess.Popen[bytes]", job: Job) -> None:
     code = process.wait()
-    if job.log.exists():  # unless the workspace was deleted meanwhile
-        _write(replace(job, exit_code=code, ended_at=datetime.now(UTC)))
+    # The workspace may be gone or the disk full. There is nobody to tell; without a code the run says how it ended.
+    with suppress(LabelmendError, OSError):
+        if job.log.exists():
+            _write(replace(job, exit_code=code, ended_at=datetime.now(UTC)))
 
 
 def _write(job: Job) -> None:

@@ -1,7 +1,9 @@
 """Labels and probabilities of a chunk side by side, and threads that go over all chunks."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -91,7 +93,12 @@ class Parts:
             return result
 
         with ThreadPoolExecutor(self._threads) as pool:
-            for result in pool.map(worked, self._ranges):
+            ranges = iter(self._ranges)
+            # No more than the threads need: results that nobody takes yet would pile up in memory.
+            going = deque(pool.submit(worked, lines) for lines in islice(ranges, self._threads + 1))
+            while going:
+                result = going.popleft().result()
+                going.extend(pool.submit(worked, lines) for lines in islice(ranges, 1))
                 self._done += 1
                 if self._progress is not None:
                     self._progress(self._done, self._passes * len(self._ranges))

@@ -61,7 +61,9 @@ def change_stamp(engine: Engine) -> tuple[int, ...]:
     """Return numbers that are others whenever anything in the database is."""
     if engine.dialect.name == "sqlite":
         files = [Path(f"{engine.url.database}{suffix}") for suffix in ("", "-wal")]
-        return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+        # The size as well: many a system gives two writes within a few milliseconds one time.
+        known = [path.stat() for path in files if path.exists()]
+        return tuple(number for one in known for number in (one.st_mtime_ns, one.st_size))
     with engine.connect() as connection:  # the transaction that wrote last: each takes the lock by writing this row
         return (
             int(connection.execute(text("SELECT CAST(CAST(xmin AS text) AS bigint) FROM schema_version")).scalar_one()),

@@ -79,6 +79,8 @@ class FileCache:
         for used, size, path in files:
             if total <= _LEAVE * self.limit_bytes or used > newest:
                 break
+            if _used_since(path, used):
+                continue
             path.unlink(missing_ok=True)
             total -= size
 
@@ -92,6 +94,13 @@ class FileCache:
                 continue
             found.append((status.st_atime, status.st_size, path))
         return found
+
+
+def _used_since(path: Path, used: float) -> bool:
+    try:
+        return path.stat().st_atime != used
+    except FileNotFoundError:  # another process made room
+        return False
 
 
 @cache

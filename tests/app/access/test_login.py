@@ -93,12 +93,19 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def with_login(server: Server, provider: Provider, start_server: Callable[..., Any], tmp_path: Path) -> Server:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     (tmp_path / ".streamlit").mkdir()
-    (tmp_path / ".streamlit" / "secrets.toml").write_text(
-        f"""[labelmend]
+    while True:  # somebody may take the port before the server does
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        (tmp_path / ".streamlit" / "secrets.toml").write_text(_secrets(port, provider))
+        process, host = start_server(server.workspace.folder, port, "", tmp_path)
+        if host == f"127.0.0.1:{port}":
+            return type(server)(server.workspace, host, process)
+
+
+def _secrets(port: int, provider: Provider) -> str:
+    return f"""[labelmend]
 allowed = ["ann@lab.example", "@team.example"]
 [auth]
 redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
@@ -107,10 +114,6 @@ client_id = "{CLIENT}"
 client_secret = "{SECRET}"
 server_metadata_url = "{provider.url}/.well-known/openid-configuration"
 """
-    )
-    process, host = start_server(server.workspace.folder, port, "", tmp_path)
-    assert host == f"127.0.0.1:{port}"
-    return type(server)(server.workspace, host, process)
 
 
 def test_only_whom_the_secrets_name_come_in_after_a_log_in(with_login: Server, provider: Provider) -> None:

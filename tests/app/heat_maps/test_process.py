@@ -41,7 +41,7 @@ def test_the_memory_is_given_back_when_nobody_asks(
     monkeypatch.setattr(process, "_IDLE", 0.1)
     with pytest.raises(InputError, match="found none"):
         worker.ask(NOWHERE)
-    psutil.wait_procs(children(), timeout=30)
+    psutil.wait_procs(children(), timeout=180)
     assert children() == []
 
 
@@ -68,7 +68,7 @@ def test_closing_ends_an_answer_in_the_making(worker: process.WorkerProcess, chi
     while not children():
         """The process is about to be started."""
     worker.close()
-    asking.join(30)
+    asking.join()
     assert len(failed) == 1
     with pytest.raises(WorkspaceError, match="about to end"):
         worker.ask(NOWHERE)

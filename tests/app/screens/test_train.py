@@ -253,7 +253,7 @@ def page(folder, screen):
     from labelmend_core.workspace import Workspace
     importlib.import_module(f"labelmend_app.screens.{screen}").render(Workspace.open(Path(folder)))
 for screen in ("overview", "train", "runs"):
-    shown = AppTest.from_function(page, args=(sys.argv[1], screen), default_timeout=120).run()
+    shown = AppTest.from_function(page, args=(sys.argv[1], screen), default_timeout=600).run()
     assert not shown.exception and shown.title, (screen, shown.exception)
     assert "torch" not in sys.modules, screen
 print("free of torch")
@@ -262,6 +262,6 @@ print("free of torch")
     file = workspace.folder.parent / "screens.py"
     file.write_text(script)
     done = subprocess.run(
-        [sys.executable, str(file), str(workspace.folder)], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, str(file), str(workspace.folder)], capture_output=True, text=True, timeout=900, check=False
     )
     assert done.stdout == "free of torch\n", done.stderr

@@ -307,7 +307,8 @@ def test_a_sparse_matrix_is_never_made_dense() -> None:
 
 
 _RESIDENT = """
-import resource, sys, numpy as np
+import os, resource, sys, numpy as np
+os.sched_getaffinity = lambda pid: {0, 1}  # each further core reads a chunk of its own
 from labelmend_core import LabelMatrix, find_label_issues
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 def resident(name):
@@ -325,7 +326,7 @@ print(resident("VmHWM") - before)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from /proc")
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_a_mapped_file_does_not_stay_in_memory(tmp_path: Path, order: str) -> None:
-    shape, megabytes = (120_000, 500), 120
+    shape, megabytes = (400_000, 500), 400
     path = tmp_path / "p.npy"
     header = {"descr": "<f2", "fortran_order": order == "F", "shape": shape}
     with path.open("wb") as file:
@@ -337,4 +338,4 @@ def test_a_mapped_file_does_not_stay_in_memory(tmp_path: Path, order: str) -> No
     done = subprocess.run(
         [sys.executable, "-c", _RESIDENT, str(path)], check=True, capture_output=True, text=True, env=os.environ
     )
-    assert int(done.stdout) < megabytes / 2
+    assert int(done.stdout) < megabytes / 3

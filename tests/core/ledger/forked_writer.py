@@ -40,7 +40,7 @@ def append(database: Database, client: str, batches: int, size: int) -> None:
 def train(database: Database) -> None:
     runs = Runs(open_engine(database))
     say(run_id=runs.start(mode="probe", loss="bce", labels="given", n_decisions=0, settings={}))
-    time.sleep(60)  # until it is killed
+    time.sleep(3600)  # until it is killed
 
 
 def main() -> None:

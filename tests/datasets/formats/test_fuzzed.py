@@ -81,19 +81,33 @@ def _image(folder: Path, kind: str) -> dict[str, str]:
 
 def _arrays(folder: Path) -> list[dict[str, str]]:
     probs = np.linspace(0, 1, 9, dtype=np.float32).reshape(3, 3)
-    frame = pd.DataFrame(probs, columns=["cat", "dog", "person"]).assign(image=NAMES)
-    places = {name: folder / "samples" / f"of {name}" for name in ("npy", "npz", "csv", "parquet", "vectors")}
-    for place in places.values():
-        place.mkdir(parents=True)
-    np.save(places["npy"] / "probs.npy", probs)
-    sparse.save_npz(places["npz"] / "probs.npz", sparse.csr_array(probs))
-    frame.to_csv(places["csv"] / "probs.csv", index=False)
-    frame.to_parquet(places["parquet"] / "probs.parquet", index=False)
-    (places["vectors"] / "vectors.txt").write_text("cat 0.1 0.2\ndog 0.3 -0.4\n")
-    kinds = ("npy", "npz", "csv", "parquet")
-    found = [_entry(f"probabilities {kind}", "probabilities", places[kind], f"probs.{kind}") for kind in kinds]
-    found += [_entry(f"labels {kind}", "labels", places[kind], f"probs.{kind}") for kind in ("npy", "npz", "parquet")]
-    return [*found, _entry("vectors", "vectors", places["vectors"], "vectors.txt")]
+    labels = np.array([[1, 0, -1], [0, 0, 0], [1, 1, -1]], dtype=np.int8)
+    found = []
+    for reader, array, kinds in (
+        ("probabilities", probs, ("npy", "npz", "csv", "parquet")),
+        ("labels", labels, ("npy", "npz", "parquet")),
+    ):
+        for kind in kinds:
+            place = folder / "samples" / f"{reader} in {kind}"
+            place.mkdir(parents=True)
+            _write_array(array, place / f"given.{kind}")
+            found.append(_entry(f"{reader} {kind}", reader, place, f"given.{kind}"))
+    place = folder / "samples" / "vectors"
+    place.mkdir()
+    (place / "vectors.txt").write_text("cat 0.1 0.2\ndog 0.3 -0.4\n")
+    return [*found, _entry("vectors", "vectors", place, "vectors.txt")]
+
+
+def _write_array(array: np.ndarray, path: Path) -> None:
+    frame = pd.DataFrame(array, columns=["cat", "dog", "person"]).assign(image=NAMES)
+    if path.suffix == ".npy":
+        np.save(path, array)
+    elif path.suffix == ".npz":
+        sparse.save_npz(path, sparse.csr_array(array))
+    elif path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path, index=False)
 
 
 def _guidelines(folder: Path) -> dict[str, str]:

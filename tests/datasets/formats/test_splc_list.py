@@ -1,7 +1,5 @@
 """The image list: which bytes a correction changes, property round trips, and the real lists of 82,081 images."""
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -95,18 +93,15 @@ def test_a_list_without_any_label_has_one_class(tmp_path):
 
 @pytest.mark.shared
 @pytest.mark.parametrize("left", ["full", "0.4left"])
-def test_the_real_coco_lists_are_read_fast_and_written_back_byte_for_byte(left, shared_dir, tmp_path):
+def test_the_real_coco_lists_are_read_and_written_back_byte_for_byte(left, shared_dir, tmp_path):
     source = shared_dir / "data" / "lists" / f"coco_train_{left}.txt"
 
-    start = time.process_time()
     dataset = LIST.read(source)
-    seconds = time.process_time() - start
     (written,) = LIST.write(source, tmp_path / "out.txt", dataset, dataset.given_labels)
 
     assert dataset.given_labels.shape == (82_081, 80)
     assert dataset.given_labels.nbytes < 2_000_000
     assert written.read_bytes() == source.read_bytes()
-    assert seconds < 5  # about 0.5 s on an idle core
 
 
 @pytest.mark.shared

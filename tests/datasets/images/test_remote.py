@@ -132,4 +132,4 @@ def test_a_worker_process_connects_anew(site, tmp_path) -> None:
     folder = RemoteFolder(f"{site.address}/p")
     assert _fetch(pickle.loads(pickle.dumps(folder)), tmp_path / "here") == b"x"  # noqa: S301
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        assert pool.apply_async(_fetch, (folder, tmp_path / "there")).get(timeout=60) == b"x"
+        assert pool.apply_async(_fetch, (folder, tmp_path / "there")).get(timeout=600) == b"x"

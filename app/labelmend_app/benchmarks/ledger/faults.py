@@ -21,7 +21,7 @@ DATABASES = ("sqlite", "postgresql")
 _CLIENTS = ("client-0", "client-1", "client-2", "client-3")
 _SERVER_EVERY = 4  # of the kills on PostgreSQL one is of the server
 _LONGEST_SECONDS = 0.05  # between the sign of life that is waited for and the kill
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 300
 
 Show = Callable[[str, int, int], None]
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from labelmend_core.alive import ended_within
 from labelmend_core.errors import InputError
 
 _NOBODY = 65534
-_READY_SECONDS = 60
+_READY_SECONDS = 300
 _POLL_SECONDS = 0.01
 
 
@@ -64,7 +65,7 @@ class PostgresServer:
     @property
     def url(self) -> str:
         """The address, as `LABELMEND_DATABASE_URL` takes it."""
-        return f"postgresql://labelmend@/postgres?host={self.folder}"
+        return f"postgresql://labelmend@/postgres?host={self.folder}&connect_timeout=300"
 
     def start(self) -> None:
         """Start the server and wait until it takes connections, after a kill when it has recovered."""
@@ -93,6 +94,7 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End every process of the server with SIGKILL."""
+        self._process.send_signal(signal.SIGSTOP)  # or it would start more while they are listed
         try:
             processes = psutil.Process(self._process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
@@ -100,9 +102,10 @@ class PostgresServer:
         self._process.kill()
         self._process.wait()
         for process in processes:
-            if process.is_running():  # compares the time of its start, too: a pid may be given out again
-                process.kill()
-                ended_within(process, _READY_SECONDS)
+            with suppress(psutil.NoSuchProcess):  # it ends by itself without its parent
+                if process.is_running():  # compares the time of its start, too: a pid may be given out again
+                    process.kill()
+                    ended_within(process, _READY_SECONDS)
 
     def is_intact(self) -> bool:
         """Stop the server and return whether the checksums of all its pages agree."""

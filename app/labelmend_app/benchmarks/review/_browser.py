@@ -18,7 +18,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 _VIEW = {"width": 1920, "height": 1080}
 SCRIPT = (Path(__file__).parent / "stopwatch.js").read_text(encoding="utf-8")
-_PATIENCE = 60_000  # ms
+_PATIENCE = 300_000  # ms
 
 
 def find_chromium() -> str | None:

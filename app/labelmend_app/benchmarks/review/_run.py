@@ -85,6 +85,8 @@ def weather(folder: Path, data: Path | None, *, answers: int, per_second: float,
                 review = ReviewPage(page)
                 review.open(server.url(**{"class": 0, "kind": "missing"}))
                 pressed, unsaved = _press(review, server, answers, per_second, kills, show)
+                if kills:
+                    server.wait()
                 while review.unsaved():
                     review.wait(100)
                 sent = review.given()

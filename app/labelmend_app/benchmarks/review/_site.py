@@ -1,5 +1,6 @@
 """A workspace to review, and its server, which may be killed."""
 
+import os
 import re
 import subprocess
 import sys
@@ -78,7 +79,7 @@ class Server:
 
     def __init__(self, workspace: Path) -> None:
         self._workspace = workspace
-        self._port = 8600
+        self._port = 20_000 + os.getpid() % 10_000  # that no other benchmark takes while the server is away
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, *, wait: bool = True) -> None:
@@ -87,14 +88,20 @@ class Server:
         self._process = subprocess.Popen(
             [*command, "--workspace", str(self._workspace)], stdout=subprocess.PIPE, text=True
         )
-        if not wait:
-            return
+        if wait:
+            self.wait(same_port=False)
+
+    def wait(self, *, same_port: bool = True) -> None:
+        """Wait until it says its address, and refuse another port than before, where no page would look for it."""
+        assert self._process is not None
         assert self._process.stdout is not None
         found = next((match for line in self._process.stdout if (match := _ADDRESS.search(line))), None)
         if found is None:
             raise InputError(
                 f"Expected 'labelmend review' to say its address, but it ended with {self._process.wait()}."
             )
+        if same_port and int(found[1]) != self._port:
+            raise InputError(f"Expected port {self._port} to be free again, but something else took it; try again.")
         self._port = int(found[1])
 
     @property

@@ -31,6 +31,7 @@ export default async function mount(component) {
   if (fresh) {
     view = Object.assign(new (shown.by === "image" ? ImageView : View)(root, shown, act), { name });
     review = null;
+    root.inert = true; // until it is known what was answered: nothing to click on meanwhile
   }
   view.data = shown;
   // A log has one reviewer: what is not yet sent stays with whoever answered it.
@@ -48,6 +49,7 @@ export default async function mount(component) {
   review = reviews.get(name);
   if (fresh) {
     review.queue = shown; // what Enter does by now, as the buttons of this view say
+    root.inert = false;
     paint();
     act.focus();
   }
@@ -82,7 +84,10 @@ const act = {
   answer(answer, advance = true) {
     const item = review.current;
     if (!item) return;
-    if (view.awaits(item) && ["accept", "reject"].includes(answer)) return; // nobody can have seen it
+    if (view.awaits(item) && ["accept", "reject"].includes(answer)) {
+      view.say("Wait: this picture is still loading."); // nobody can have seen it
+      return;
+    }
     review.answer(item, answer);
     if (advance) review.move(1);
     paint();
