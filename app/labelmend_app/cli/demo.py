@@ -50,7 +50,10 @@ def demo(
         record |= _after_review(made)
     finally:
         made.workspace.close()
-    text += f" mAP {record['map_noisy']:.3f} → {record['map_corrected']:.3f} after {record['answers']:,} answers."
+    text += (
+        f" {record['mended']:,} of {record['answers']:,} answers mended a label; "
+        f"mAP {record['map_noisy']:.3f} → {record['map_corrected']:.3f}."
+    )
     answer(text, record, as_json)
 
 
@@ -69,6 +72,7 @@ def _found(made: "Demo") -> dict[str, Any]:
 
 def _after_review(made: "Demo") -> dict[str, Any]:
     """Let the simulated reviewer answer and return what training on gives with the labels as given and corrected."""
+    from labelmend_app.class_counts import class_counts
     from labelmend_app.digits_demo import continued_settings
     from labelmend_app.simulation import answer_with_truth, likeliest
     from labelmend_app.training import train_in
@@ -79,7 +83,12 @@ def _after_review(made: "Demo") -> dict[str, Any]:
     with progress_bar() as bar:
         noisy = train_in(made.workspace, settings, labels="given", show=bar).metrics["map"]
         corrected = train_in(made.workspace, settings, labels="corrected", show=bar).metrics["map"]
-    return {"map_noisy": round(noisy, 4), "map_corrected": round(corrected, 4), "answers": answers}
+    return {
+        "map_noisy": round(noisy, 4),
+        "map_corrected": round(corrected, 4),
+        "answers": answers,
+        "mended": class_counts(made.workspace).corrections,
+    }
 
 
 def _review(workspace: Path, port: int) -> None:
