@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType, ModuleType
 from typing import Any
 from urllib.parse import quote
@@ -15,8 +14,8 @@ import psutil
 from labelmend_app.fiftyone_bridge import layout
 from labelmend_app.fiftyone_bridge.beside import ADDRESS, is_free, note_address
 from labelmend_app.fiftyone_bridge.connection import connect
-from labelmend_core.alive import ended_within
 from labelmend_core.errors import InputError, WorkspaceError
+from labelmend_core.system_processes import end
 from labelmend_core.workspace import Workspace
 
 PANEL = "labelmend_progress"  # of the plugin
@@ -57,7 +56,7 @@ def serve(workspace: Workspace, *, port: int, ready: Callable[[str], None], pane
             pass
     finally:
         # It would outlive its service for a while, and keep the port.
-        _end(set(psutil.Process().children(recursive=True)) - before)
+        end(set(psutil.Process().children(recursive=True)) - before, _SECONDS_TO_END)
         for number, handler in previous.items():
             signal.signal(number, handler)
 
@@ -102,14 +101,3 @@ def _require_free(port: int) -> None:
             f"Expected port {port} to be free for the FiftyOne App, but something listens there; "
             "choose another one with --port."
         )
-
-
-def _end(processes: set[psutil.Process]) -> None:
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    until = time.monotonic() + _SECONDS_TO_END
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            if not ended_within(process, max(until - time.monotonic(), 0)):
-                process.kill()

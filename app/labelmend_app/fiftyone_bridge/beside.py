@@ -17,10 +17,10 @@ import psutil
 
 from labelmend_app.jobs import jobs
 from labelmend_app.jobs.lock import one_at_a_time
-from labelmend_core.alive import alive, started
 from labelmend_core.errors import WorkspaceError
 from labelmend_core.files import replacing
 from labelmend_core.run_folder import PROGRESS_FILE
+from labelmend_core.system_processes import alive, started
 from labelmend_core.workspace import Workspace
 
 Show = Callable[[str, int, int], None]

@@ -11,15 +11,15 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import psutil
 
-from labelmend_core.alive import ended_within
 from labelmend_core.errors import WorkspaceError
 from labelmend_core.files import explained, replacing
+from labelmend_core.system_processes import end
 
 _READY = 23016  # "Waiting for connections", with the port
 _SECONDS_TO_START, _SECONDS_TO_END, _LOOK_SECONDS = 180.0, 30.0, 0.02
@@ -129,12 +129,7 @@ class Mongod:
     def _end(self) -> None:
         running = self._running()
         if running is not None:
-            process = running[0]
-            with suppress(psutil.NoSuchProcess):
-                process.terminate()  # it writes down what it holds, and ends
-                if not ended_within(process, _SECONDS_TO_END):
-                    process.kill()  # its journal keeps what it has acknowledged
-                    ended_within(process, _SECONDS_TO_END)
+            end([running[0]], _SECONDS_TO_END)  # it writes down what it holds; killed, its journal keeps the same
         if self._child is not None:
             self._child.wait(_SECONDS_TO_END)
         self._note.unlink(missing_ok=True)

@@ -20,11 +20,11 @@ from typing import Literal
 import psutil
 
 from labelmend_app.jobs.lock import one_at_a_time
-from labelmend_core.alive import alive, started
 from labelmend_core.errors import InputError, LabelmendError, WorkspaceError
 from labelmend_core.files import explained, replacing
 from labelmend_core.ledger import RunRecord, Status
 from labelmend_core.run_folder import PROGRESS_FILE, RunFolder
+from labelmend_core.system_processes import alive, started
 from labelmend_core.workspace import Workspace
 
 Command = Literal["train", "suggest", "retrain", "fiftyone app", "fiftyone push", "fiftyone pull"]

@@ -9,10 +9,10 @@ from typing import Any
 import psutil
 from sqlalchemy import Engine, Row, select
 
-from labelmend_core.alive import alive, started
 from labelmend_core.errors import InputError
 from labelmend_core.ledger import schema
 from labelmend_core.ledger.engine import writing
+from labelmend_core.system_processes import alive, started
 
 _NEXT = timedelta(microseconds=1)
 

@@ -1,19 +1,17 @@
 """The processes that look, among whatever else a process has started."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import psutil
 import pytest
 
 
 def _workers_of(pid: int) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(pid).children():
-        with suppress(psutil.NoSuchProcess):  # ended, or ended and waited for by nobody yet
-            if "labelmend_app.heat_maps.worker" in child.cmdline():
-                found.append(child)
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["ppid", "cmdline"])  # passes over what has ended
+        if process.info["ppid"] == pid and "labelmend_app.heat_maps.worker" in (process.info["cmdline"] or ())
+    ]
 
 
 @pytest.fixture

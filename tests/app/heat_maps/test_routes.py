@@ -14,7 +14,7 @@ from PIL import Image
 
 from labelmend_app.heat_maps.kept import NAME, KeptAnswers
 from labelmend_app.review.api import workspace_key
-from labelmend_core.alive import ended_within
+from labelmend_core.system_processes import ended_within
 
 # Of conftest.py, which pytest imports and nobody else can.
 Server = Any
@@ -168,7 +168,7 @@ def test_a_decision_does_not_wait_for_a_heat_map(looking_server: LookingServer, 
     finally:
         worker.resume()
     for thread in waiting:
-        thread.join()
+        thread.join(600)
     assert answers == [200] * 8
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 
-from labelmend_core.alive import ended_within
 from labelmend_core.errors import InputError
+from labelmend_core.system_processes import ended_within
 
 _NOBODY = 65534
 _READY_SECONDS = 300

@@ -6,7 +6,7 @@ import sys
 import psutil
 import pytest
 
-from labelmend_core.alive import alive, ended_within, started
+from labelmend_core.system_processes import alive, ended_within, started
 
 
 def test_this_process_is_there_and_one_of_its_number_that_started_before_is_not() -> None:

@@ -1,9 +1,12 @@
-"""Whether a process that was written down is still there: its number alone does not say, the system gives it again."""
+"""Processes of the system: whether one that was written down is still there, and ending some for certain."""
 
 import errno
 import os
 import select
 import sys
+import time
+from collections.abc import Collection
+from contextlib import suppress
 
 import psutil
 
@@ -18,8 +21,8 @@ def started(process: psutil.Process) -> float:
 def alive(pid: int, process_started: float) -> psutil.Process | None:
     """Return a process that still works, None when it is gone.
 
-    Gone are also a process of the same number that started at another time, a dead one that nobody waited for, and one
-    that we may not look at: it is somebody else's.
+    Its number alone does not say so, for the system gives it again. Gone are also a process of the same number that
+    started at another time, a dead one that nobody waited for, and one that we may not look at: it is somebody else's.
 
     Args:
         pid: its number.
@@ -57,3 +60,16 @@ def ended_within(process: psutil.Process, seconds: float) -> bool:
         return bool(poll.poll(seconds * 1000))
     finally:
         os.close(handle)
+
+
+def end(processes: Collection[psutil.Process], seconds: float) -> None:
+    """Ask processes to end, kill what has not within so many seconds, and return when all are gone."""
+    until = time.monotonic() + seconds
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if not ended_within(process, max(until - time.monotonic(), 0)):
+                process.kill()
+                ended_within(process, seconds)
