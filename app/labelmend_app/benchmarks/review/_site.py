@@ -74,24 +74,28 @@ def make_workspace(folder: Path, images: Path, names: list[str], suggestions: in
     return workspace
 
 
+_FIRST_PORT = 20_000 + os.getpid() % 10_000  # that no other benchmark takes while the server is away
+
+
 class Server:
     """`labelmend review` of one workspace, always at the same address once it has one."""
 
     def __init__(self, workspace: Path) -> None:
         self._workspace = workspace
-        self._port = 20_000 + os.getpid() % 10_000  # that no other benchmark takes while the server is away
+        self._port: int | None = None
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; without `wait` return before it answers."""
-        command = [sys.executable, "-m", "labelmend_app.cli", "review", "--no-open", "--port", str(self._port)]
+        port = str(self._port or _FIRST_PORT)
+        command = [sys.executable, "-m", "labelmend_app.cli", "review", "--no-open", "--port", port]
         self._process = subprocess.Popen(
             [*command, "--workspace", str(self._workspace)], stdout=subprocess.PIPE, text=True
         )
         if wait:
-            self.wait(same_port=False)
+            self.wait()
 
-    def wait(self, *, same_port: bool = True) -> None:
+    def wait(self) -> None:
         """Wait until it says its address, and refuse another port than before, where no page would look for it."""
         assert self._process is not None
         assert self._process.stdout is not None
@@ -100,13 +104,14 @@ class Server:
             raise InputError(
                 f"Expected 'labelmend review' to say its address, but it ended with {self._process.wait()}."
             )
-        if same_port and int(found[1]) != self._port:
+        if self._port not in (None, int(found[1])):
             raise InputError(f"Expected port {self._port} to be free again, but something else took it; try again.")
         self._port = int(found[1])
 
     @property
     def port(self) -> int:
         """Where it listens, once it has said so."""
+        assert self._port is not None
         return self._port
 
     def kill(self) -> None:
@@ -123,4 +128,4 @@ class Server:
 
     def url(self, **query: object) -> str:
         """Return the address of the review."""
-        return f"http://127.0.0.1:{self._port}/review?{urlencode(query)}"
+        return f"http://127.0.0.1:{self.port}/review?{urlencode(query)}"
