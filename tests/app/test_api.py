@@ -177,7 +177,7 @@ def test_an_answer_comes_only_after_the_commit(server: Server) -> None:
         assert sending.is_alive()
         assert not answers
         other.execute("COMMIT")
-    sending.join()
+    sending.join(timeout=600)
     assert answers[0].json == {"acknowledged": 1}
     assert server.stored(client) == [(1, 3, 0, "present")]
 

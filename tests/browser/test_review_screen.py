@@ -57,11 +57,14 @@ def test_a_class_opens_from_the_table_and_the_address_keeps_it(page: Page, grid:
     page.goto(site.url())
     table = page.get_by_test_id("stDataFrame")
     expect(table).to_be_visible()
-    while "class=" not in page.url:  # a click is lost on a table that is drawn but does not listen yet
+    for _ in range(60):  # a click is lost on a table that is drawn but does not listen yet
+        if "class=" in page.url:
+            break
         table.click(position={"x": 60, "y": 55})
         page.wait_for_timeout(1000)
     grid.pictures_are_shown()
     address = page.url
+    assert "class=" in address
     question = page.locator("h2").text_content()
     page.reload()
     grid.pictures_are_shown()

@@ -94,7 +94,7 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture
 def with_login(server: Server, provider: Provider, start_server: Callable[..., Any], tmp_path: Path) -> Server:
     (tmp_path / ".streamlit").mkdir()
-    while True:  # somebody may take the port before the server does
+    for _ in range(5):  # somebody may take the port before the server does
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -102,6 +102,7 @@ def with_login(server: Server, provider: Provider, start_server: Callable[..., A
         process, host = start_server(server.workspace.folder, port, "", tmp_path)
         if host == f"127.0.0.1:{port}":
             return type(server)(server.workspace, host, process)
+    raise AssertionError("somebody took five ports")
 
 
 def _secrets(port: int, provider: Provider) -> str:

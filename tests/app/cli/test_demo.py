@@ -14,8 +14,7 @@ def test_the_demo_finds_missing_digits_and_its_answers_mend_labels(labelmend) ->
     assert 0.8 * found["answers"] < found["mended"] <= found["answers"]
     assert found["missing_ap"] > 3 * found["missing_ap_random"]
     assert found["map_noisy"] > 0.5
-    # A tenth of the suggestions mends a tenth of what is missing: a gain of .003, which a processor of another
-    # kind may round away, but a review that harms does not pass.
+    # What so small a network gains from a tenth of the answers is lost in chance; a review that harms does not pass.
     assert found["map_corrected"] > found["map_noisy"] - 0.02
     again = labelmend("demo", "--headless")
     assert again.code == 2

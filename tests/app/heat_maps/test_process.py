@@ -68,7 +68,7 @@ def test_closing_ends_an_answer_in_the_making(worker: process.WorkerProcess, chi
     while not children():
         """The process is about to be started."""
     worker.close()
-    asking.join()
+    asking.join(600)
     assert len(failed) == 1
     with pytest.raises(WorkspaceError, match="about to end"):
         worker.ask(NOWHERE)
@@ -87,5 +87,5 @@ def test_closing_while_it_is_started_ends_it(worker: process.WorkerProcess, monk
     monkeypatch.setattr(process.subprocess, "Popen", Closing)
     with pytest.raises(WorkspaceError, match="ended or took too long"):
         worker.ask(NOWHERE)
-    closing.join(60)
+    closing.join(600)
     assert not closing.is_alive()

@@ -98,7 +98,7 @@ def test_who_reads_what_is_new_misses_nothing_that_is_committed_meanwhile(ledger
 
     with ThreadPoolExecutor(5) as pool:
         for done in [pool.submit(read), *(pool.submit(write, number) for number in range(4))]:
-            done.result()
+            done.result(timeout=600)
     assert len(set(seen)) == 60
 
 

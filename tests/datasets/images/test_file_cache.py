@@ -101,7 +101,7 @@ for turn in range(3):
 """
     command = [sys.executable, "-c", code, str(tmp_path / "c")]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [(process.wait(), process.communicate()[1]) for process in running] == [(0, "")] * 2
+    assert [(process.wait(600), process.communicate()[1]) for process in running] == [(0, "")] * 2
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "nan", "inf", "ten"])
