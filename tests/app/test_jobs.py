@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -162,6 +163,18 @@ def test_a_process_that_nobody_waited_for_is_not_alive(tmp_path):
     wait(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE, "the process to end")
     assert not job.alive
     process.wait()
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_end_that_cannot_be_written_down_is_no_error(workspace):
+    job = jobs.start(workspace, ["--run", "20200101-gone"], command="suggest")
+    record = job.log.with_suffix(".json")
+    record.unlink()
+    record.mkdir()
+    (record / "in the way").touch()
+    (reaping,) = [thread for thread in threading.enumerate() if thread.name == f"reap-{job.pid}"]
+    reaping.join(SECONDS)
+    assert not reaping.is_alive()
 
 
 def test_a_run_that_was_started_in_a_terminal_counts_as_running(workspace):

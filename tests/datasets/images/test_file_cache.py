@@ -55,6 +55,22 @@ def test_what_was_just_used_is_not_taken_away(tmp_path) -> None:
     assert _kept(cache) == {"a", "b", "c"}
 
 
+def test_what_another_process_has_begun_to_use_meanwhile_stays(tmp_path, monkeypatch) -> None:
+    cache = FileCache(tmp_path / "c", 2000)
+    _fill(cache, "a", "b")
+    looked = cache._files
+
+    def files():
+        found = looked()
+        FileCache(cache.folder, 2000).get("a", None)  # between the look and the taking away
+        return found
+
+    monkeypatch.setattr(cache, "_files", files)
+    _fill(cache, "c")
+    assert "a" in _kept(cache)
+    assert "b" not in _kept(cache)
+
+
 def test_a_fetch_that_fails_leaves_nothing(tmp_path) -> None:
     cache = FileCache(tmp_path / "c", 10**6)
 
