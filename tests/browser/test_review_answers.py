@@ -123,6 +123,20 @@ def test_what_could_not_be_shown_is_skipped_and_stays_open(
     assert grid.shown() == [name(BROKEN)]
 
 
+def test_a_picture_that_is_still_loading_cannot_be_answered_and_that_is_said(
+    page: Page, grid: Grid, site: Site, class_index: int
+) -> None:
+    page.route("**/api/thumbnail/0?*", lambda sending: None)  # it never comes
+    page.goto(site.url(**{"class": class_index, "kind": "missing"}))
+    expect(page.locator(".tile")).to_have_count(PAGE)
+    page.keyboard.press("r")
+    expect(page.get_by_text("Wait: this picture is still loading.")).to_be_attached()
+    assert set(grid.answers()) == {""}
+    page.keyboard.press("u")  # that one has not seen it may be said
+    grid.all_is_saved()
+    assert grid.said(site, class_index) == {0: "unsure"}
+
+
 def test_undo_goes_back_any_number_of_steps_and_pages(page: Page, grid: Grid, site: Site, class_index: int) -> None:
     grid.open(site, class_index)
     page.keyboard.press("a")

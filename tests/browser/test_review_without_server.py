@@ -45,7 +45,12 @@ def test_answers_that_a_closed_tab_could_not_send_are_sent_by_the_next(page: Pag
     page.close()
     own_site.start()
     other = grid.in_new_tab()
-    other.open(own_site, CLASS)
+    other.page.route("**/api/decisions", lambda sending: None)  # held until the route is taken away
+    other.page.goto(own_site.url(**{"class": CLASS, "kind": "missing"}))
+    expect(other.page.locator(".review-grid")).to_have_attribute("inert", "")  # not known yet what was answered
+    other.page.unroute("**/api/decisions")
+    other.pictures_are_shown()
+    assert other.page.locator(".review-grid").get_attribute("inert") is None
     assert other.shown()[0] == name(3)
     other.all_is_saved()
     assert grid.said(own_site, CLASS) == {0: "present", 1: "absent", 2: "present"}
